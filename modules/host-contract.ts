@@ -128,6 +128,8 @@ export interface ConnectionOptions {
 	tls?: TLSOptions;
 	/** Limit for TCP and TLS together. */
 	timeoutMS: number;
+	/** Limit for TCP alone, default timeoutMS: an address that does not answer is left for the next one, a slow TLS handshake is not. */
+	connectTimeoutMS?: number;
 	/** Connected (with TLS: certificate accepted). */
 	onOpen(): void;
 	/** The buffer belongs to the receiver only during the call. */
