@@ -1,0 +1,101 @@
+/** A TCP listener on the tailnet only, to the contract of an ECMA-419 listener (platform/moddable.md §3.2). */
+import { TailnetError } from "../errors.js";
+import type { SocketEvents } from "../tunnel/link.js";
+import { asCallback, checkPort, type SocketNode } from "./node.js";
+import type { TCP } from "./tcp.js";
+
+export interface ListenerOptions {
+	/** Absent or 0: any free port; the getter tells which. */
+	port?: number;
+	/** count: connections that read can give now. */
+	onReadable?(this: Listener, count: number): void;
+	onError?(this: Listener, error: TailnetError): void;
+	target?: unknown;
+}
+
+export class Listener implements SocketEvents {
+	target: unknown;
+	readonly #node: SocketNode;
+	readonly #makeTCP: () => TCP;
+	#socket = 0;
+	#port = 0;
+	#queue: TCP[] = [];
+	#onReadable: ListenerOptions["onReadable"];
+	#onError: ListenerOptions["onError"];
+
+	/** @throws RangeError, TypeError for options of a wrong form; TailnetError "in-use", "full", "closed" */
+	constructor(node: SocketNode, makeTCP: () => TCP, options: ListenerOptions = {}) {
+		this.#node = node;
+		this.#makeTCP = makeTCP;
+		const onReadable = asCallback(options.onReadable, "onReadable");
+		const onError = asCallback(options.onError, "onError");
+		const wanted = checkPort(options.port ?? 0, 0);
+		if (options.target !== undefined) this.target = options.target;
+		const port = node.ports.tcp.take(wanted);
+		if (port === 0) throw new TailnetError("in-use", `TCP port ${wanted} is in use`);
+		const socket = node.link.openSocket(this);
+		if (socket === 0) {
+			node.ports.tcp.free(port);
+			throw new TailnetError("full", "no socket is free");
+		}
+		this.#socket = socket;
+		this.#port = port;
+		this.#onReadable = onReadable;
+		this.#onError = onError;
+		node.link.tcpListen(socket, port);
+	}
+
+	get format(): string {
+		return "socket/tcp";
+	}
+
+	set format(value: string) {
+		if (value !== "socket/tcp") throw new RangeError(`format: expected "socket/tcp", got ${String(value)}`);
+	}
+
+	get port(): number {
+		return this.#port;
+	}
+
+	/** @returns a connection without callbacks (give it as `from` to a new TCP), or undefined */
+	read(): TCP | undefined {
+		if (this.#socket === 0) throw new SyntaxError("closed");
+		return this.#queue.shift();
+	}
+
+	/** Connections that nobody has read are closed. Idempotent. */
+	close(): void {
+		if (this.#socket === 0) return;
+		this.#node.link.socketClose(this.#socket, false);
+		this.#end();
+	}
+
+	accepted(socket: number, remoteAddress: Uint8Array, remotePort: number): void {
+		const connection = this.#makeTCP();
+		connection.accept(socket, remoteAddress, remotePort);
+		this.#queue.push(connection);
+		if (!this.#onReadable) return;
+		try {
+			this.#onReadable.call(this, this.#queue.length);
+		} catch (error) {
+			this.#node.report(error);
+		}
+	}
+
+	closed(reason: string): void {
+		if (this.#socket === 0) return;
+		const onError = this.#onError;
+		this.#node.link.socketClose(this.#socket, true);
+		this.#end();
+		onError?.call(this, new TailnetError("closed", `the listener was closed: ${reason}`));
+	}
+
+	#end(): void {
+		this.#node.ports.tcp.free(this.#port);
+		this.#socket = 0;
+		for (const connection of this.#queue) connection.close();
+		this.#queue = [];
+		this.#onReadable = undefined;
+		this.#onError = undefined;
+	}
+}

@@ -1,0 +1,306 @@
+/**
+ * TCP over the tailnet, to the contract of an ECMA-419 TCP socket (protocol of options, callbacks and states: platform/moddable.md §3.2), so that the
+ * HTTP, WebSocket, MQTT and TLS classes of the Moddable SDK take it unchanged.
+ *
+ *   state      read        write         callbacks
+ *   idle       undefined   throws        none: an empty shell that a listener fills
+ *   open       bytes       space         onReadable, onWritable (first one = connected), onError once at the end
+ *   ended      what is left throws       onError after the last byte was read
+ *   closed     throws      throws        none
+ */
+import { TailnetError } from "../errors.js";
+import { addressToText, parseAddress } from "../netmap/address.js";
+import type { SocketEvents } from "../tunnel/link.js";
+import type { CloseReason } from "../tunnel/records.js";
+import { asBytes, asCallback, checkPort, type SocketNode } from "./node.js";
+
+export interface TCPOptions {
+	/** IP literal, either family. */
+	address?: string;
+	port?: number;
+	/** Another instance of the class: its connection moves here with all unread bytes, it is closed. */
+	from?: TCP;
+	/** "buffer" (default): read gives ArrayBuffers. "number": read gives one byte, write takes one. */
+	format?: string;
+	/** Send small writes at once. */
+	nodelay?: boolean;
+	/** count: bytes that read can give now. */
+	onReadable?(this: TCP, count: number): void;
+	/** count: bytes that write takes now. The first call means: connected. */
+	onWritable?(this: TCP, count: number): void;
+	/** The connection ended, in order or not, and everything received was read. error.code says why. */
+	onError?(this: TCP, error: TailnetError): void;
+	target?: unknown;
+}
+
+type State = "idle" | "open" | "ended" | "closed";
+
+/** In format "number" a byte costs a native call; this many are fetched together. */
+const readAheadBytes = 256;
+
+const reasons: Record<CloseReason, [TailnetError["code"], string]> = {
+	remote: ["closed", "the other side closed the connection"],
+	reset: ["reset", "the connection was reset"],
+	timeout: ["timeout", "the other side did not answer"],
+	refused: ["refused", "the other side refused the connection"],
+	policy: ["policy", "the tailnet's access rules refused the connection"],
+	"no-route": ["no-route", "no peer owns that address"],
+	"in-use": ["in-use", "the port is in use"],
+	full: ["full", "the connection pool is full"],
+};
+
+export class TCP implements SocketEvents {
+	target: unknown;
+	readonly #node: SocketNode;
+	#state: State = "idle";
+	#socket = 0;
+	#format: "buffer" | "number" = "buffer";
+	/** Bytes in the tunnel's receive ring, and our own read-ahead before them. */
+	#inRing = 0;
+	#ahead: Uint8Array | undefined;
+	#aheadAt = 0;
+	#aheadEnd = 0;
+	#writable = 0;
+	#connected = false;
+	#endReason: CloseReason | undefined;
+	#remoteAddress = "";
+	#remotePort = 0;
+	#onReadable: TCPOptions["onReadable"];
+	#onWritable: TCPOptions["onWritable"];
+	#onError: TCPOptions["onError"];
+
+	/**
+	 * @param options none: an empty shell
+	 * @throws RangeError, TypeError for options of a wrong form; TailnetError "full" when no socket is free, "closed" when the node is
+	 */
+	constructor(node: SocketNode, options?: TCPOptions) {
+		this.#node = node;
+		if (!options) return;
+		const onReadable = asCallback(options.onReadable, "onReadable");
+		const onWritable = asCallback(options.onWritable, "onWritable");
+		const onError = asCallback(options.onError, "onError");
+		if (options.format !== undefined) this.format = options.format;
+		if (options.target !== undefined) this.target = options.target;
+		if (options.from) this.#takeOver(options.from);
+		else this.#connect(options);
+		this.#onReadable = onReadable;
+		this.#onWritable = onWritable;
+		this.#onError = onError;
+	}
+
+	get format(): string {
+		return this.#format;
+	}
+
+	set format(value: string) {
+		if (value !== "buffer" && value !== "number") throw new RangeError(`format: expected "buffer" or "number", got ${String(value)}`);
+		this.#format = value;
+	}
+
+	get remoteAddress(): string {
+		this.#check();
+		return this.#remoteAddress;
+	}
+
+	get remotePort(): number {
+		this.#check();
+		return this.#remotePort;
+	}
+
+	/**
+	 * Format "buffer": everything there is; with a number, exactly that many bytes; with a buffer, fills it. Format "number": one byte.
+	 * @returns an ArrayBuffer, the count for a buffer, a byte, or undefined when there is nothing
+	 * @throws RangeError when more is asked than there is
+	 */
+	read(request?: number | ArrayBuffer | ArrayBufferView): ArrayBuffer | number | undefined {
+		this.#check();
+		const available = this.#available;
+		if (available === 0) return undefined;
+		if (this.#format === "number") {
+			const byte = this.#readByte();
+			this.#drained();
+			return byte;
+		}
+		if (request === undefined || typeof request === "number") {
+			const count = request ?? available;
+			if (!(Number.isInteger(count) && count > 0 && count <= available)) throw new RangeError(`read: expected 1 to ${available} bytes, got ${count}`);
+			const bytes = new Uint8Array(count);
+			this.#readInto(bytes);
+			this.#drained();
+			return bytes.buffer;
+		}
+		const bytes = asBytes(request);
+		if (bytes.length === 0) throw new RangeError("read: empty buffer");
+		const count = this.#readInto(bytes.length > available ? bytes.subarray(0, available) : bytes);
+		this.#drained();
+		return count;
+	}
+
+	/**
+	 * @param data a buffer, or in format "number" one byte
+	 * @param _options { more: true } is a hint that is not needed here: bytes of one turn leave together
+	 * @returns bytes that can be written now
+	 * @throws RangeError "would block" when data is larger than the space told last
+	 */
+	write(data: number | ArrayBuffer | ArrayBufferView, _options?: unknown): number {
+		this.#check();
+		if (this.#state !== "open") throw new TailnetError("reset", "the connection has ended");
+		const bytes = this.#format === "number" ? Uint8Array.of(Number(data)) : asBytes(data);
+		if (bytes.length > this.#writable) throw new RangeError("would block");
+		const taken = this.#node.link.streamWrite(this.#socket, bytes);
+		this.#writable -= taken;
+		if (taken < bytes.length) throw new TailnetError("reset", "the connection has ended");
+		return this.#writable;
+	}
+
+	/** Bytes written leave first. Idempotent; no callback afterwards. */
+	close(): void {
+		this.#finish(false);
+	}
+
+	// ---- From the tunnel ----
+
+	/** A listener fills this shell with a connection it accepted. */
+	accept(socket: number, remoteAddress: Uint8Array, remotePort: number): void {
+		this.#socket = socket;
+		this.#state = "open";
+		this.#connected = true;
+		this.#remoteAddress = addressToText(remoteAddress);
+		this.#remotePort = remotePort;
+		this.#node.link.adopt(socket, this);
+	}
+
+	connected(): void {
+		this.#connected = true;
+	}
+
+	readable(count: number): void {
+		this.#inRing = count;
+		if (this.#state === "open" || this.#state === "ended") this.#call(this.#onReadable, this.#available);
+	}
+
+	writable(count: number): void {
+		this.#writable = count;
+		if (this.#state === "open") this.#call(this.#onWritable, count);
+	}
+
+	closed(reason: CloseReason): void {
+		if (this.#state !== "open") return;
+		this.#state = "ended";
+		this.#endReason = reason;
+		this.#drained();
+	}
+
+	// ---- Inside ----
+
+	get #available(): number {
+		return this.#inRing + this.#aheadEnd - this.#aheadAt;
+	}
+
+	#connect(options: TCPOptions): void {
+		const port = checkPort(options.port, 1);
+		const address = typeof options.address === "string" ? parseAddress(options.address) : undefined;
+		if (!address) throw new TypeError(`address: expected an IP literal, got ${String(options.address)}`);
+		const socket = this.#node.link.openSocket(this);
+		if (socket === 0) throw new TailnetError("full", "no socket is free");
+		this.#socket = socket;
+		this.#state = "open";
+		this.#remoteAddress = options.address as string;
+		this.#remotePort = port;
+		this.#node.link.tcpConnect(socket, address, port, options.nodelay === true);
+	}
+
+	#takeOver(from: TCP): void {
+		if (!(#socket in from)) throw new TypeError("from: expected a socket of this node");
+		from.#check();
+		this.#socket = from.#socket;
+		this.#state = from.#state;
+		this.#inRing = from.#inRing;
+		this.#ahead = from.#ahead;
+		this.#aheadAt = from.#aheadAt;
+		this.#aheadEnd = from.#aheadEnd;
+		this.#writable = from.#writable;
+		this.#connected = from.#connected;
+		this.#endReason = from.#endReason;
+		this.#remoteAddress = from.#remoteAddress;
+		this.#remotePort = from.#remotePort;
+		from.#socket = 0;
+		from.#state = "closed";
+		from.#dropCallbacks();
+		if (this.#socket === 0) return;
+		this.#node.link.adopt(this.#socket, this);
+		this.#node.later(() => this.#deliverPending());
+	}
+
+	/** Tells a new owner what had come before it took over. */
+	#deliverPending(): void {
+		if (this.#available > 0 && this.#state !== "closed") this.#call(this.#onReadable, this.#available);
+		if (this.#state === "open" && this.#connected && this.#writable > 0) this.#call(this.#onWritable, this.#writable);
+		this.#drained();
+	}
+
+	#readByte(): number {
+		if (this.#aheadAt === this.#aheadEnd) {
+			this.#ahead ??= new Uint8Array(readAheadBytes);
+			this.#aheadAt = 0;
+			this.#aheadEnd = this.#node.link.streamRead(this.#socket, this.#ahead);
+			this.#inRing = Math.max(0, this.#inRing - this.#aheadEnd);
+		}
+		return (this.#ahead as Uint8Array)[this.#aheadAt++] as number;
+	}
+
+	#readInto(bytes: Uint8Array): number {
+		let count = 0;
+		const ahead = Math.min(this.#aheadEnd - this.#aheadAt, bytes.length);
+		if (ahead > 0) {
+			bytes.set((this.#ahead as Uint8Array).subarray(this.#aheadAt, this.#aheadAt + ahead));
+			this.#aheadAt += ahead;
+			count = ahead;
+		}
+		if (count < bytes.length) {
+			const read = this.#node.link.streamRead(this.#socket, count === 0 ? bytes : bytes.subarray(count));
+			this.#inRing = Math.max(0, this.#inRing - read);
+			count += read;
+		}
+		return count;
+	}
+
+	/** The end is told when the last byte is out, and never from inside read. */
+	#drained(): void {
+		if (this.#state !== "ended" || this.#available > 0 || this.#endReason === undefined) return;
+		const [code, text] = reasons[this.#endReason];
+		this.#endReason = undefined;
+		this.#node.later(() => {
+			if (this.#state === "ended") this.#call(this.#onError, new TailnetError(code, text));
+		});
+	}
+
+	#finish(abort: boolean): void {
+		if (this.#state === "closed") return;
+		this.#state = "closed";
+		this.#dropCallbacks();
+		if (this.#socket) this.#node.link.socketClose(this.#socket, abort);
+		this.#socket = 0;
+		this.#ahead = undefined;
+	}
+
+	#dropCallbacks(): void {
+		this.#onReadable = undefined;
+		this.#onWritable = undefined;
+		this.#onError = undefined;
+	}
+
+	#call<A>(callback: ((this: TCP, argument: A) => void) | undefined, argument: A): void {
+		if (!callback) return;
+		try {
+			callback.call(this, argument);
+		} catch (error) {
+			this.#node.report(error);
+		}
+	}
+
+	/** The SDK's own sockets throw a SyntaxError once closed, and its tests ask for it. */
+	#check(): void {
+		if (this.#state === "closed") throw new SyntaxError("closed");
+	}
+}

@@ -1,0 +1,138 @@
+/** UDP over the tailnet, to the contract of an ECMA-419 UDP socket (platform/moddable.md §3.2). */
+import { TailnetError } from "../errors.js";
+import { addressToText, parseAddress } from "../netmap/address.js";
+import type { SocketEvents } from "../tunnel/link.js";
+import { asBytes, asCallback, checkPort, type SocketNode } from "./node.js";
+
+export interface UDPOptions {
+	/** Local port; absent or 0: any free one. */
+	port?: number;
+	/** packets: how many read can give now. */
+	onReadable?(this: UDP, packets: number): void;
+	/** The socket is of no use any more. */
+	onError?(this: UDP, error: TailnetError): void;
+	target?: unknown;
+}
+
+/** A datagram as read gives it: its bytes, with the sender as own properties. */
+export type Datagram = ArrayBuffer & { address: string; port: number };
+
+/** Datagrams that wait to be read; the oldest is dropped. */
+const queueLength = 64;
+
+/** Largest payload in one inner packet of 1,280 bytes over IPv6. */
+export const largestPayloadBytes = 1232;
+
+export class UDP implements SocketEvents {
+	target: unknown;
+	readonly #node: SocketNode;
+	#socket = 0;
+	#port = 0;
+	#queue: Datagram[] = [];
+	#dropped = 0;
+	#onReadable: UDPOptions["onReadable"];
+	#onError: UDPOptions["onError"];
+
+	/** @throws RangeError, TypeError for options of a wrong form; TailnetError "in-use", "full", "closed" */
+	constructor(node: SocketNode, options: UDPOptions = {}) {
+		this.#node = node;
+		const onReadable = asCallback(options.onReadable, "onReadable");
+		const onError = asCallback(options.onError, "onError");
+		const wanted = checkPort(options.port ?? 0, 0);
+		if (options.target !== undefined) this.target = options.target;
+		const port = node.ports.udp.take(wanted);
+		if (port === 0) throw new TailnetError("in-use", `UDP port ${wanted} is in use`);
+		const socket = node.link.openSocket(this);
+		if (socket === 0) {
+			node.ports.udp.free(port);
+			throw new TailnetError("full", "no socket is free");
+		}
+		this.#socket = socket;
+		this.#port = port;
+		this.#onReadable = onReadable;
+		this.#onError = onError;
+		node.link.udpBind(socket, port);
+	}
+
+	get format(): string {
+		return "buffer";
+	}
+
+	set format(value: string) {
+		if (value !== "buffer") throw new RangeError(`format: expected "buffer", got ${String(value)}`);
+	}
+
+	/** Local port. */
+	get port(): number {
+		return this.#port;
+	}
+
+	/** Datagrams lost because nobody read them. */
+	get dropped(): number {
+		return this.#dropped;
+	}
+
+	/** @returns the oldest datagram that waits, or undefined */
+	read(): Datagram | undefined {
+		this.#check();
+		return this.#queue.shift();
+	}
+
+	/**
+	 * Sends one datagram. As with any UDP, that it leaves does not mean that it arrives.
+	 * @param data at most 1232 bytes go in one piece over either family
+	 * @throws TypeError for an address that is no IP literal; RangeError for a port or length out of range
+	 */
+	write(data: ArrayBuffer | ArrayBufferView, address: string, port: number): void {
+		this.#check();
+		const bytes = asBytes(data);
+		const to = parseAddress(String(address));
+		if (!to) throw new TypeError(`address: expected an IP literal, got ${String(address)}`);
+		if (bytes.length > largestPayloadBytes) throw new RangeError(`expected at most ${largestPayloadBytes} bytes, got ${bytes.length}`);
+		this.#node.link.udpSend(this.#socket, to, checkPort(port, 1), bytes);
+	}
+
+	/** Idempotent; no callback afterwards. */
+	close(): void {
+		if (this.#socket === 0) return;
+		this.#node.link.socketClose(this.#socket, false);
+		this.#end();
+	}
+
+	received(address: Uint8Array, port: number, payload: Uint8Array): void {
+		const datagram = payload.slice().buffer as Datagram;
+		datagram.address = addressToText(address);
+		datagram.port = port;
+		if (this.#queue.length === queueLength) {
+			this.#queue.shift();
+			this.#dropped += 1;
+		}
+		this.#queue.push(datagram);
+		if (!this.#onReadable) return;
+		try {
+			this.#onReadable.call(this, this.#queue.length);
+		} catch (error) {
+			this.#node.report(error);
+		}
+	}
+
+	closed(): void {
+		const onError = this.#onError;
+		if (this.#socket === 0) return;
+		this.#node.link.socketClose(this.#socket, true);
+		this.#end();
+		onError?.call(this, new TailnetError("closed", "the socket was closed"));
+	}
+
+	#end(): void {
+		this.#node.ports.udp.free(this.#port);
+		this.#socket = 0;
+		this.#queue = [];
+		this.#onReadable = undefined;
+		this.#onError = undefined;
+	}
+
+	#check(): void {
+		if (this.#socket === 0) throw new SyntaxError("closed");
+	}
+}
