@@ -1,0 +1,35 @@
+/** Loads the native core. hosts/node/build-addon.js builds it; where it lies is told by that script. */
+import { createRequire } from "node:module";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { dirname, join } from "node:path";
+import type * as contract from "../../modules/host-contract.js";
+
+export interface Addon {
+	monotonicMS: typeof contract.monotonicMS;
+	x25519: typeof contract.x25519;
+	x25519PublicKey: typeof contract.x25519PublicKey;
+	blake2s: typeof contract.blake2s;
+	hkdfBlake2s: typeof contract.hkdfBlake2s;
+	aeadSeal: typeof contract.aeadSeal;
+	aeadOpen: typeof contract.aeadOpen;
+	boxSharedKey: typeof contract.boxSharedKey;
+	boxSeal: typeof contract.boxSeal;
+	boxOpen: typeof contract.boxOpen;
+	equalBytes: typeof contract.equalBytes;
+	wipe: typeof contract.wipe;
+	crc32: typeof contract.crc32;
+	JSONScanner: typeof contract.JSONScanner;
+	Tunnel: typeof contract.Tunnel;
+}
+
+/** The package's folder: the first one upwards that has the native sources. */
+function packageFolder(): string {
+	let folder = dirname(fileURLToPath(import.meta.url));
+	while (!existsSync(join(folder, "native")) && folder !== dirname(folder)) folder = dirname(folder);
+	return folder;
+}
+
+const path = process.env["TAILNET_ADDON"] ?? join(packageFolder(), "build", "tailnet.node");
+
+export const addon: Addon = createRequire(import.meta.url)(path);

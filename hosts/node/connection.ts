@@ -1,0 +1,147 @@
+/** Streams outside the tailnet (control, DERP) on node:net and node:tls, with the certificate rules of protocol/relay.md §3.3. */
+import { X509Certificate, createHash } from "node:crypto";
+import * as net from "node:net";
+import * as tls from "node:tls";
+import type { Connection as ConnectionContract, ConnectionOptions, HostError, HostErrorCode, TLSOptions } from "../../modules/host-contract.js";
+
+const codes: Record<string, HostErrorCode> = {
+	ECONNREFUSED: "refused",
+	EHOSTUNREACH: "unreachable",
+	ENETUNREACH: "unreachable",
+	EADDRNOTAVAIL: "unreachable",
+	ETIMEDOUT: "timeout",
+	ECONNRESET: "closed",
+	EPIPE: "closed",
+};
+
+/** OpenSSL's words for "this certificate will not do", as Node passes them on. */
+const certificateCodes =
+	/^(CERT_|ERR_TLS_CERT|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERROR_IN_CERT|CRL_|INVALID_CA|PATH_LENGTH|INVALID_PURPOSE|HOSTNAME_MISMATCH|CERTIFICATE_VERIFY)/;
+
+function toHostError(error: NodeJS.ErrnoException, isTLS: boolean): HostError {
+	const code = error.code ?? "";
+	if (certificateCodes.test(code)) return { code: "certificate", message: `certificate not accepted: ${error.message}` };
+	const known = codes[code];
+	if (known) return { code: known, message: error.message };
+	if (isTLS && (code.startsWith("ERR_SSL") || code === "EPROTO")) return { code: "tls", message: error.message };
+	return { code: "io", message: error.message };
+}
+
+class CertificateError extends Error {
+	readonly code = "CERT_REFUSED";
+}
+
+/** The pinned case: exactly one ordinary certificate, with this hash, valid now, and carrying the name if that is a DNS name. */
+function checkPinned(socket: tls.TLSSocket, options: TLSOptions): CertificateError | undefined {
+	const ordinary: X509Certificate[] = [];
+	const seen = new Set<string>();
+	let detailed: tls.DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+	while (detailed?.raw && !seen.has(detailed.fingerprint256)) {
+		seen.add(detailed.fingerprint256);
+		const certificate = new X509Certificate(detailed.raw);
+		if (!/(^|\n)CN=derpkey/.test(certificate.subject)) ordinary.push(certificate);
+		detailed = detailed.issuerCertificate;
+	}
+	const [leaf] = ordinary;
+	if (!leaf || ordinary.length !== 1) return new CertificateError(`expected exactly one certificate, got ${ordinary.length}`);
+	const hash = createHash("sha256").update(leaf.raw).digest("hex");
+	if (hash !== options.certificateSHA256) return new CertificateError("the certificate has another SHA-256 than expected");
+	const now = Date.now();
+	if (now < Date.parse(leaf.validFrom) || now > Date.parse(leaf.validTo)) return new CertificateError("the certificate is not valid now");
+	const name = options.certificateName ?? options.serverName;
+	if (name && !net.isIP(name) && !leaf.checkHost(name)) return new CertificateError(`the certificate does not carry the name ${name}`);
+	return undefined;
+}
+
+export class Connection implements ConnectionContract {
+	readonly #options: ConnectionOptions;
+	#socket: net.Socket;
+	#timer: NodeJS.Timeout | undefined;
+	#open = false;
+	#done = false;
+
+	constructor(options: ConnectionOptions) {
+		this.#options = options;
+		this.#socket = net.connect({ host: options.address, port: options.port, noDelay: true });
+		this.#timer = setTimeout(() => this.#finish({ code: "timeout", message: `no connection within ${options.timeoutMS} ms` }), options.timeoutMS);
+		this.#watch(this.#socket, false);
+		this.#socket.once("connect", () => {
+			if (this.#done) return;
+			if (options.tls) this.#startTLS(options.tls);
+			else this.#opened();
+		});
+	}
+
+	get pendingBytes(): number {
+		return this.#socket.writableLength;
+	}
+
+	get localAddress(): string {
+		return this.#socket.localAddress ?? "";
+	}
+
+	write(bytes: Uint8Array): void {
+		if (this.#done) return;
+		this.#socket.write(Buffer.from(bytes));
+	}
+
+	close(): void {
+		if (this.#done) return;
+		this.#done = true;
+		clearTimeout(this.#timer);
+		// What was written before goes out; then nothing keeps the stream.
+		if (this.#open) this.#socket.destroySoon();
+		else this.#socket.destroy();
+	}
+
+	#startTLS(options: TLSOptions): void {
+		const plain = this.#socket;
+		const expected = options.certificateName ?? options.serverName ?? this.#options.address;
+		const byChain = !options.unverified && options.certificateSHA256 === undefined;
+		const socket = tls.connect({
+			socket: plain,
+			...(options.serverName === undefined ? {} : { servername: options.serverName }),
+			rejectUnauthorized: byChain,
+			...(options.authorities?.length ? { ca: [...tls.rootCertificates, ...options.authorities] } : {}),
+			checkServerIdentity: (_host, certificate) => (byChain ? tls.checkServerIdentity(expected, certificate) : undefined),
+			minVersion: "TLSv1.2",
+			ALPNProtocols: ["http/1.1"],
+		});
+		this.#socket = socket;
+		this.#watch(socket, true);
+		socket.once("secureConnect", () => {
+			const refusal = options.certificateSHA256 === undefined ? undefined : checkPinned(socket, options);
+			if (refusal) this.#finish({ code: "certificate", message: refusal.message });
+			else this.#opened();
+		});
+	}
+
+	#opened(): void {
+		if (this.#done) return;
+		clearTimeout(this.#timer);
+		this.#open = true;
+		this.#options.onOpen();
+	}
+
+	#watch(socket: net.Socket, isTLS: boolean): void {
+		if (isTLS || !this.#options.tls) {
+			socket.on("data", (bytes: Buffer) => {
+				if (!this.#done) this.#options.onData(bytes);
+			});
+			socket.on("drain", () => {
+				if (!this.#done) this.#options.onDrain?.();
+			});
+			socket.on("end", () => this.#finish(this.#open ? undefined : { code: "closed", message: "the stream ended before it was open" }));
+		}
+		socket.on("error", (error: NodeJS.ErrnoException) => this.#finish(toHostError(error, isTLS)));
+		socket.on("close", () => this.#finish({ code: "closed", message: "the stream was closed" }));
+	}
+
+	#finish(error?: HostError): void {
+		if (this.#done) return;
+		this.#done = true;
+		clearTimeout(this.#timer);
+		this.#socket.destroy();
+		this.#options.onClose(error);
+	}
+}
