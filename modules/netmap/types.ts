@@ -171,3 +171,43 @@ export interface NetmapLookup {
 	/** Applies what a TSMP advertisement said. @returns whether the peer's disco key is another one now */
 	learnDiscoKey(index: number, key: Uint8Array): boolean;
 }
+
+/** modules/netmap/map-reader.ts: class MapReader(netmap, bufferBytes = 32768). One for all polls. */
+export interface MapReading {
+	/** Another poll begins: half a message is dropped, the next message has to be complete. The map in force stays until then. */
+	begin(): void;
+	/**
+	 * Feeds bytes of the response body, cut anywhere.
+	 * @param now monotonic milliseconds
+	 * @returns the messages completed by them, in order; those before a failure are in force
+	 */
+	push(bytes: Uint8Array, now: number): MapMessage[];
+	/** Why the stream is unusable; push() takes nothing more until begin(). */
+	readonly failure: MapFailure | undefined;
+	/** Most bytes of working buffer used so far. */
+	readonly peakBytes: number;
+}
+
+/** modules/netmap/self.ts: our own node, as control sees it. */
+export interface SelfLookup {
+	readonly id: string;
+	readonly stableID: string;
+	/** FQDN, lower case, without trailing dot. */
+	readonly name: string;
+	/** Own addresses, 16 bytes each, in the order of control. */
+	readonly addresses: readonly Uint8Array[];
+	/** The first IPv4 and the first IPv6 one. */
+	readonly address4: Uint8Array | undefined;
+	readonly address6: Uint8Array | undefined;
+	/** 32 bytes: the node key that control knows us by. */
+	readonly nodeKey: Uint8Array;
+	/** Unix seconds, 0 = never. */
+	readonly keyExpiry: number;
+	/** false: an administrator has to approve this machine. */
+	readonly authorized: boolean;
+	readonly tagged: boolean;
+	readonly user: string;
+	hasCapability(name: string): boolean;
+	/** Our key has expired: flagged by control, or keyExpiry has passed. @param unixSeconds 0 = not known */
+	isExpired(unixSeconds: number): boolean;
+}
