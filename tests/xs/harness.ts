@@ -240,7 +240,7 @@ export async function run(): Promise<void> {
 			print(`ok - ${entry.name}`);
 		} catch (error) {
 			failed += 1;
-			print(`not ok - ${entry.name}: ${isObject(error) ? `${(error as Error).message}` : String(error)}`);
+			print(`not ok - ${entry.name}: ${isObject(error) ? String((error as { message?: unknown }).message) : String(error)}`);
 		}
 	}
 	print(`closing ${passed} ${failed}`);
