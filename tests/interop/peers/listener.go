@@ -1,0 +1,109 @@
+package main
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// fault is what happens to a connection after a number of bytes that the server wrote.
+type fault struct {
+	AfterBytes  int64  `json:"afterBytes"`
+	Kind        string `json:"kind"`        // "close", "garbage" (one bit of each later byte is turned) or "stall"
+	Connections int    `json:"connections"` // how many of the next connections; 0 means 1
+}
+
+// cuttable is a listener that knows its connections, even those that HTTP has given away, and can cut or spoil them.
+type cuttable struct {
+	net.Listener
+	mu    sync.Mutex
+	conns map[*faultyConn]bool
+	next  fault
+}
+
+func listenCuttable(address string) (*cuttable, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &cuttable{Listener: l, conns: map[*faultyConn]bool{}}, nil
+}
+
+func (l *cuttable) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f := &faultyConn{Conn: c, owner: l}
+	if l.next.Connections > 0 {
+		l.next.Connections--
+		f.fault = l.next
+	}
+	l.conns[f] = true
+	return f, nil
+}
+
+// setFault spoils the next connections.
+func (l *cuttable) setFault(f fault) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f.Connections = max(f.Connections, 1)
+	l.next = f
+}
+
+// cut closes all connections and returns how many there were.
+func (l *cuttable) cut() int {
+	l.mu.Lock()
+	conns := l.conns
+	l.conns = map[*faultyConn]bool{}
+	l.mu.Unlock()
+	for c := range conns {
+		c.Conn.Close()
+	}
+	return len(conns)
+}
+
+// faultyConn counts what is written and applies its fault once.
+type faultyConn struct {
+	net.Conn
+	owner   *cuttable
+	fault   fault
+	written atomic.Int64
+}
+
+func (c *faultyConn) Write(b []byte) (int, error) {
+	if c.fault.Kind == "" {
+		return c.Conn.Write(b)
+	}
+	good := min(max(c.fault.AfterBytes-c.written.Load(), 0), int64(len(b)))
+	c.written.Add(int64(len(b)))
+	if good == int64(len(b)) {
+		return c.Conn.Write(b)
+	}
+	switch c.fault.Kind {
+	case "close":
+		c.Conn.Write(b[:good])
+		c.Conn.Close()
+		return 0, net.ErrClosed
+	case "stall":
+		c.Conn.Write(b[:good])
+		time.Sleep(time.Hour)
+		return 0, net.ErrClosed
+	default:
+		spoilt := append([]byte(nil), b...)
+		for i := good; i < int64(len(b)); i++ {
+			spoilt[i] ^= 0x20
+		}
+		return c.Conn.Write(spoilt)
+	}
+}
+
+func (c *faultyConn) Close() error {
+	c.owner.mu.Lock()
+	delete(c.owner.conns, c)
+	c.owner.mu.Unlock()
+	return c.Conn.Close()
+}
