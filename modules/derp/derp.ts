@@ -20,7 +20,8 @@ export interface DERPOptions {
 	maximumConnections?: number | undefined;
 	/** Buffer between the tunnel and a stream; default 8192. */
 	bufferBytes?: number | undefined;
-	/** State, error or health of a region changed. Called in a turn of its own. */
+	// Each of these is called in a turn of its own, never from inside a method of DERP.
+	/** State, error or health of a region changed. */
 	onStatus(status: RegionStatus): void;
 	/** A connection that was up ended: the network may have changed, a netcheck is wanted. */
 	onLost(region: number): void;
@@ -33,7 +34,10 @@ export interface DERPOptions {
 export class DERP {
 	readonly #options: DERPOptions;
 	readonly #set: RegionSet;
+	/** What waits to be told. */
 	readonly #changed = new Set<RegionConnection>();
+	readonly #lost = new Set<number>();
+	#homeLost = 0;
 	#wakeAt = Number.POSITIVE_INFINITY;
 	#timer: Timer | undefined;
 	#closed = false;
@@ -48,9 +52,11 @@ export class DERP {
 			stream: (connection) => new HostStream(this, connection),
 			maximumConnections: options.maximumConnections ?? 16,
 			bufferBytes: options.bufferBytes ?? 8192,
-			onChange: (connection) => this.#tellSoon(connection),
-			onLost: (region) => this.#guard(() => options.onLost(region)),
-			onHomeLost: (region) => this.#guard(() => options.onHomeLost(region)),
+			onChange: (connection) => this.#changed.add(connection),
+			onLost: (region) => this.#lost.add(region),
+			onHomeLost: (region) => {
+				this.#homeLost = region;
+			},
 		});
 	}
 
@@ -108,10 +114,21 @@ export class DERP {
 		stopTimer(this.#timer);
 	}
 
-	/** Runs one event to its end: the event, frames that may leave now, and the next wake-up. For HostStream. */
+	/** Runs one event and sets the next wake-up. For HostStream. */
 	run(event: () => void): void {
 		if (this.#closed) return;
 		this.#guard(event);
+		this.#arm();
+	}
+
+	/** Bytes of one stream: run() without a closure. For HostStream. */
+	received(connection: RegionConnection, bytes: Uint8Array): void {
+		if (this.#closed) return;
+		try {
+			connection.received(bytes, monotonicMS());
+		} catch (error) {
+			this.#options.onError(error);
+		}
 		this.#arm();
 	}
 
@@ -123,25 +140,35 @@ export class DERP {
 	#tick(): void {
 		this.#timer = undefined;
 		this.#wakeAt = Number.POSITIVE_INFINITY;
+		this.run(() => {
+			this.#set.tick(monotonicMS());
+			this.#tell();
+		});
+	}
+
+	#tell(): void {
+		const options = this.#options;
 		const changed = [...this.#changed];
+		const lost = [...this.#lost];
+		const homeLost = this.#homeLost;
 		this.#changed.clear();
-		for (const connection of changed) this.#guard(() => this.#options.onStatus(this.#statusOf(connection)));
-		this.run(() => this.#set.tick(monotonicMS()));
+		this.#lost.clear();
+		this.#homeLost = 0;
+		for (const connection of changed) if (!this.#closed) this.#guard(() => options.onStatus(this.#statusOf(connection)));
+		for (const region of lost) if (!this.#closed) this.#guard(() => options.onLost(region));
+		if (homeLost !== 0 && !this.#closed) this.#guard(() => options.onHomeLost(homeLost));
 	}
 
 	#arm(): void {
 		if (this.#closed) return;
 		const now = monotonicMS();
-		const next = this.#changed.size > 0 ? now : this.#set.nextTick(now);
+		const hasNews = this.#changed.size > 0 || this.#lost.size > 0 || this.#homeLost !== 0;
+		const next = hasNews ? now : this.#set.nextTick(now);
 		// A wake-up that comes too early costs less than moving the timer with every byte received.
 		if (next >= this.#wakeAt) return;
 		stopTimer(this.#timer);
 		this.#wakeAt = next;
 		this.#timer = startTimer(() => this.#tick(), Math.max(0, Math.ceil(next - now)));
-	}
-
-	#tellSoon(connection: RegionConnection): void {
-		if (!this.#closed) this.#changed.add(connection);
 	}
 
 	#statusOf(connection: RegionConnection): RegionStatus {
@@ -195,8 +222,12 @@ class HostStream implements RegionStream {
 			tls: target.tls,
 			connectTimeoutMS: target.connectTimeoutMS,
 			timeoutMS: target.timeoutMS,
-			onOpen: () => this.#event(connection, (machine, now) => machine.opened(now)),
-			onData: (bytes) => this.#event(connection, (machine, now) => machine.received(bytes, now)),
+			onOpen: () => {
+				if (connection === this.#connection) this.#derp.run(() => this.#machine().opened(monotonicMS()));
+			},
+			onData: (bytes) => {
+				if (connection === this.#connection) this.#derp.received(this.#machine(), bytes);
+			},
 			onDrain: () => {
 				if (connection === this.#connection) this.#derp.drained(this.#machine().region.id);
 			},
@@ -217,10 +248,6 @@ class HostStream implements RegionStream {
 		this.#generation += 1;
 		this.#connection?.close();
 		this.#connection = undefined;
-	}
-
-	#event(connection: Connection, event: (machine: RegionConnection, now: number) => void): void {
-		if (connection === this.#connection) this.#derp.run(() => event(this.#machine(), monotonicMS()));
 	}
 }
 

@@ -132,5 +132,7 @@ export function parseFrame(type: number, payload: Uint8Array): ServerMessage {
 }
 
 function read32(bytes: Uint8Array, offset: number): number {
-	return (((bytes[offset] as number) << 24) | ((bytes[offset + 1] as number) << 16) | ((bytes[offset + 2] as number) << 8) | (bytes[offset + 3] as number)) >>> 0;
+	return (
+		(((bytes[offset] as number) << 24) | ((bytes[offset + 1] as number) << 16) | ((bytes[offset + 2] as number) << 8) | (bytes[offset + 3] as number)) >>> 0
+	);
 }

@@ -67,6 +67,8 @@ export class RegionSet {
 	#sweepAt = Number.POSITIVE_INFINITY;
 	/** Regions whose queue was not empty when their turn was over. */
 	readonly #unfinished = new Set<number>();
+	/** Regions that were wanted while there was no room for their connection; asked again at the next sweep. */
+	readonly #refused = new Set<number>();
 
 	constructor(options: RegionSetOptions) {
 		this.#options = options;
@@ -88,16 +90,20 @@ export class RegionSet {
 	setMap(regions: ReadonlyMap<number, DERPRegion>, now: number): void {
 		const old = this.#regions;
 		this.#regions = regions;
-		for (const [id, entry] of this.#entries) {
+		const again: number[] = [];
+		for (const [id, { connection }] of [...this.#entries]) {
 			if (sameRegion(old.get(id), regions.get(id))) continue;
-			entry.connection.shut();
+			if (!connection.isHome && connection.state !== "closed" && connection.isWanted(now)) again.push(id);
+			connection.shut();
 			this.#entries.delete(id);
-			if (id === this.#home) {
-				this.#home = 0;
-				this.#options.onHomeLost(id);
-			}
 		}
-		if (this.#home !== 0) this.#keepHome(now);
+		const home = this.#home;
+		if (home !== 0 && old.has(home) && !sameRegion(old.get(home), regions.get(home))) {
+			this.#home = 0;
+			this.#options.onHomeLost(home);
+		}
+		this.#keepHome(now);
+		for (const id of again) this.want(id, now);
 	}
 
 	/** @param id a region of the map, 0 = none. An id that the map lacks is remembered: the map may come later */
@@ -152,9 +158,9 @@ export class RegionSet {
 			return;
 		}
 		if (!this.#networkUp || !this.#regions.has(id)) return;
-		if ((!open || open.connection.state === "closed") && !this.#makeRoom(id, now)) return;
-		this.#entry(id).connection.want(now);
 		this.#sweepSoon(now);
+		if ((!open || open.connection.state === "closed") && !this.#makeRoom(id, now)) this.#refused.add(id);
+		else this.#entry(id).connection.want(now);
 	}
 
 	/** The system has taken everything written to a region. */
@@ -262,6 +268,9 @@ export class RegionSet {
 			else others += 1;
 		}
 		this.#sweepAt = others > 0 ? now + SWEEP_MS : Number.POSITIVE_INFINITY;
+		const refused = [...this.#refused];
+		this.#refused.clear();
+		for (const id of refused) this.want(id, now);
 	}
 
 	/** Forgets every connection. */
@@ -269,6 +278,7 @@ export class RegionSet {
 		for (const entry of this.#entries.values()) entry.connection.shut();
 		this.#entries.clear();
 		this.#unfinished.clear();
+		this.#refused.clear();
 		this.#sweepAt = Number.POSITIVE_INFINITY;
 	}
 }
