@@ -1,0 +1,112 @@
+/**
+ * `npm test`: every ring that this machine can run, one after another, and one line at the end: N passed, N failed, N skipped.
+ *
+ *   node scripts/test.js [ring ...]
+ *
+ * A ring is a program that prints its own lines and ends with `N passed, N failed[, N skipped]`. A ring that the machine cannot run prints one loud
+ * line with what is missing, and counts as one skipped. With CI set, a ring that was skipped although its machine could have run it is a failure.
+ */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { corePackages, ensureDebian, ensurePackages, prepare, root, run } from "./prepare.js";
+
+/** Builds the XS engine of @agoric/xsnap where it is not built yet. @returns whether it is there */
+function ensureXS() {
+	const folder = join(root, "node_modules/@agoric/xsnap");
+	const worker = join(folder, "xsnap-native/xsnap/build/bin/lin/release/xsnap-worker");
+	if (existsSync(worker)) return true;
+	ensureDebian([["make", "make"], ["gcc", "gcc"], ["libc6-dev", "/usr/include/stdio.h"]]);
+	console.error("test: building the XS engine");
+	try {
+		run("sh", ["-c", "{ cat build.env; echo node src/build.js; } | xargs env"], { cwd: folder });
+	} catch (error) {
+		console.error(error.message.slice(-2000));
+	}
+	return existsSync(worker);
+}
+
+const node = process.execPath;
+const hasGo = () => (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, "go")));
+
+/** name, what it needs (undefined = ready, else what is missing), and the program. */
+const rings = [
+	{ name: "types", command: [node, "scripts/check-types.js"] },
+	{ name: "style", needs: () => (ensureDebian([["clang-format", "clang-format"]]).length ? "clang-format" : undefined), command: [node, "scripts/check-style.js"] },
+	{ name: "unit", command: [node, "scripts/unit.js"] },
+	{ name: "xs", needs: () => (ensureXS() ? undefined : "a C compiler and make, to build the XS engine"), command: [node, "tests/xs/run.js"] },
+	{
+		name: "native",
+		needs: () => (ensureDebian([...corePackages, ["clang", "clang"], ["libclang-rt-14-dev", "/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux"]]).length ? "clang with its sanitizers" : undefined),
+		command: [node, "tests/native/build.js"],
+	},
+	{ name: "fuzz", needs: () => (ensureDebian([["clang", "clang"]]).length ? "clang with libFuzzer" : undefined), command: [node, "tests/native/build.js", "fuzz", process.env.FUZZ_SECONDS ?? "5"] },
+	{
+		name: "interop",
+		needs: () => {
+			if (!hasGo()) return "Go 1.26 or later";
+			if (process.getuid?.() !== 0) return "root, for network namespaces";
+			return ensureDebian([["iproute2", "/usr/sbin/ip"], ["nftables", "/usr/sbin/nft"]]).length ? "iproute2 and nftables" : undefined;
+		},
+		command: [node, "tests/interop/run.js"],
+	},
+	{ name: "checklists", command: [node, "scripts/checklists.js"] },
+];
+
+/** Runs one ring, passing on what it prints. @returns its counts */
+function runRing(ring) {
+	return new Promise((done) => {
+		let text = "";
+		const child = spawn(ring.command[0], ring.command.slice(1), { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
+		child.stdout.on("data", (bytes) => {
+			text += bytes;
+			process.stdout.write(bytes);
+		});
+		child.on("close", (code) => {
+			const lines = [...text.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)];
+			const last = lines.at(-1);
+			if (!last) {
+				done({ passed: 0, failed: 1, skipped: 0, why: `no closing line (exit code ${code})` });
+				return;
+			}
+			const counts = { passed: Number(last[1]), failed: Number(last[2]), skipped: Number(last[3] ?? 0) };
+			if (code !== 0 && counts.failed === 0) counts.failed = 1;
+			if (counts.passed + counts.failed + counts.skipped === 0) counts.failed = 1;
+			done(counts);
+		});
+	});
+}
+
+const wanted = process.argv.slice(2);
+for (const name of wanted) {
+	if (!rings.some((ring) => ring.name === name)) {
+		console.log(`test: no ring called ${name}; there are ${rings.map((ring) => ring.name).join(", ")}`);
+		process.exit(2);
+	}
+}
+
+ensurePackages();
+if (!(await prepare())) {
+	console.log("test: the native core cannot be built on this machine");
+	console.log("0 passed, 1 failed, 0 skipped");
+	process.exit(1);
+}
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+const summary = [];
+for (const ring of rings) {
+	if (wanted.length && !wanted.includes(ring.name)) continue;
+	const missing = ring.needs?.();
+	const started = Date.now();
+	console.log(`\n==== ${ring.name}`);
+	let counts;
+	if (missing) {
+		console.log(`SKIPPED: the ring "${ring.name}" needs ${missing}`);
+		counts = { passed: 0, failed: 0, skipped: 1, why: `needs ${missing}` };
+	} else counts = await runRing(ring);
+	for (const key of Object.keys(total)) total[key] += counts[key];
+	summary.push(`${ring.name.padEnd(11)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped  ${Math.round((Date.now() - started) / 1000)} s${counts.why ? `  (${counts.why})` : ""}`);
+}
+console.log(`\n${summary.join("\n")}\n`);
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exit(total.failed ? 1 : 0);
