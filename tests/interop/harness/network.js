@@ -1,0 +1,146 @@
+/**
+ * The network of one test: namespaces joined by a bridge, with no way out of the machine.
+ *
+ *      +-------------- switch (namespace with a bridge) --------------+
+ *      | port1                      | port2                     port3 |
+ *   eth0 10.71.0.1 "peers"      eth0 10.71.0.2 "a"         eth0 10.71.0.3 ...
+ *
+ * Every namespace has a default route to 10.71.0.254, which is nobody (a fixed link address that no port has): stock nodes wait for
+ * ever without a default route, and with this one nothing that they send outwards arrives anywhere. A namespace lives as long as its
+ * holder process; the holder ends when our end of its input closes, so even a killed test leaves nothing behind.
+ */
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { promisify } from "node:util";
+
+const execute = promisify(execFile);
+const nobody = "02:00:00:00:00:fe";
+
+/** Starts a process that holds a new network namespace, with lo up. */
+async function hold() {
+	const holder = spawn("unshare", ["--net", "--", "setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", "ip link set lo up && echo up && exec cat"], {
+		stdio: ["pipe", "pipe", "inherit"],
+	});
+	await once(holder.stdout, "data");
+	return holder;
+}
+
+/** One namespace on the network. */
+export class Namespace {
+	/**
+	 * @param {string} name for people
+	 * @param {import("node:child_process").ChildProcess} holder
+	 * @param {number} number last part of its addresses
+	 */
+	constructor(name, holder, number, v6) {
+		this.name = name;
+		this.number = number;
+		this.address = `10.71.0.${number}`;
+		this.address6 = v6 ? `fd71::${number}` : undefined;
+		this.holder = holder;
+	}
+
+	/** A command line that runs `command` inside. */
+	inside(command) {
+		return ["nsenter", `--net=/proc/${this.holder.pid}/ns/net`, "--", ...command];
+	}
+
+	/** Runs a command inside and gives its output. */
+	async run(...command) {
+		const [program, ...args] = this.inside(command);
+		return (await execute(program, args)).stdout;
+	}
+
+	/** Replaces the rules of this namespace; "" removes them. */
+	rules(text) {
+		const [program, ...args] = this.inside(["nft", "-f", "-"]);
+		execFileSync(program, args, { input: `table inet interop\ndelete table inet interop\n${text}`, stdio: ["pipe", "ignore", "inherit"] });
+	}
+}
+
+export class Network {
+	/** @type {Map<string, Namespace>} */
+	#namespaces = new Map();
+	#switch;
+	#v6;
+
+	/** @param {{v6?: boolean}} [options] v6: the namespaces also have IPv6 addresses */
+	static async create({ v6 = false } = {}) {
+		const network = new Network();
+		network.#v6 = v6;
+		network.#switch = await hold();
+		await network.#inSwitch("link", "add", "bridge", "type", "bridge");
+		await network.#inSwitch("link", "set", "bridge", "up");
+		return network;
+	}
+
+	#inSwitch(...args) {
+		return execute("nsenter", [`--net=/proc/${this.#switch.pid}/ns/net`, "--", "ip", ...args]);
+	}
+
+	/** The namespace of this name; made and joined at the first call. */
+	async namespace(name) {
+		const existing = this.#namespaces.get(name);
+		if (existing) return existing;
+		const number = this.#namespaces.size + 1;
+		const namespace = new Namespace(name, await hold(), number, this.#v6);
+		this.#namespaces.set(name, namespace);
+		await execute("ip", [
+			"link",
+			"add",
+			`port${number}`,
+			"netns",
+			`${this.#switch.pid}`,
+			"type",
+			"veth",
+			"peer",
+			"name",
+			"eth0",
+			"netns",
+			`${namespace.holder.pid}`,
+		]);
+		await this.#inSwitch("link", "set", `port${number}`, "master", "bridge", "up");
+		const script = [
+			`ip address add ${namespace.address}/24 dev eth0`,
+			...(this.#v6 ? [`ip -6 address add ${namespace.address6}/64 dev eth0 nodad`] : ["sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1"]),
+			"ip link set eth0 up",
+			`ip neighbour add 10.71.0.254 lladdr ${nobody} dev eth0 nud permanent`,
+			"ip route add default via 10.71.0.254",
+			...(this.#v6 ? [`ip -6 neighbour add fd71::fe lladdr ${nobody} dev eth0 nud permanent`, "ip -6 route add default via fd71::fe"] : []),
+		];
+		await namespace.run("sh", "-ec", script.join("\n"));
+		return namespace;
+	}
+
+	/**
+	 * Silently loses every UDP packet, in every namespace, between namespaces and within, except those from and to the given ports
+	 * (STUN). It is done on the receiver's side: a sender would get an error from its own.
+	 * @param {number[]} except
+	 */
+	blockUDP(except = []) {
+		const ports = except.length > 0 ? `udp dport { ${except.join(", ")} } accept\nudp sport { ${except.join(", ")} } accept\n` : "";
+		for (const namespace of this.#namespaces.values())
+			namespace.rules(
+				`table inet interop {\nchain input {\ntype filter hook input priority -10; policy accept;\n${ports}meta l4proto udp counter drop\n}\n}\n`,
+			);
+	}
+
+	/** Lifts blockUDP. */
+	allowUDP() {
+		for (const namespace of this.#namespaces.values()) namespace.rules("");
+	}
+
+	/** Removes all namespaces. Processes inside must have been ended. */
+	async close() {
+		const holders = [...[...this.#namespaces.values()].map((namespace) => namespace.holder), this.#switch];
+		this.#namespaces.clear();
+		await Promise.all(
+			holders.map((holder) => {
+				if (holder.exitCode !== null || holder.signalCode !== null) return undefined;
+				const ended = once(holder, "exit");
+				holder.kill("SIGKILL");
+				return ended;
+			}),
+		);
+	}
+}
