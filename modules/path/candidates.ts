@@ -4,7 +4,7 @@
  *   origin            enters                              leaves
  *   netmap            each endpoint list of the netmap    next list without it, unless a CallMeMaybe holds it
  *   CallMeMaybe       named in the message                next message without it: at once, even if the netmap lists it
- *   received ping     source address unknown so far       45 s after the last ping from it
+ *   received ping     source address unknown so far       45 s after the last ping from it, unless one of the others holds it by then
  *
  * At most 24 a peer: a valid peer can make us add addresses as fast as it can send. When full, one that never answered goes: first
  * those learned by ping, then the one pinged longest ago; never the best path and never one that is being pinged. If all are worth more, the newcomer is refused.
@@ -166,8 +166,8 @@ export class Candidates {
 }
 
 function shouldDelete(candidate: Candidate, now: number): boolean {
-	if (candidate.callMeMaybeAt !== NEVER) return false;
-	if (candidate.lastGotPing === NEVER) return candidate.netmapIndex === NOT_LISTED;
+	if (candidate.callMeMaybeAt !== NEVER || candidate.netmapIndex !== NOT_LISTED) return false;
+	// Neither listed nor learned: -Infinity, older than any limit.
 	return now - candidate.lastGotPing > LEARNED_MS;
 }
 
