@@ -1,0 +1,78 @@
+/** What `up` serves on the tailnet: echo on port 7 (TCP and UDP), and the status page on port 80. */
+import { createServer } from "node:http";
+import type Tailnet from "../../../modules/tailnet.js";
+import { TailnetStream } from "../stream.js";
+import { statusJSON, statusPage } from "./status-page.js";
+
+export const echoPort = 7;
+export const statusPort = 80;
+
+export function serveEcho(tailnet: Tailnet): void {
+	const buffer = Buffer.allocUnsafe(65536);
+	new tailnet.Listener({
+		port: echoPort,
+		onReadable() {
+			for (let from = this.read(); from; from = this.read()) {
+				let readable = 0;
+				let writable = 0;
+				/** As much as both sides allow: what cannot be written is not read, so the sender is slowed down. */
+				const pump = (): void => {
+					while (readable > 0 && writable > 0) {
+						const length = Math.min(readable, writable, buffer.length);
+						const count = (socket.read(buffer.subarray(0, length)) as number | undefined) ?? 0;
+						if (count === 0) return;
+						readable -= count;
+						writable = socket.write(buffer.subarray(0, count));
+					}
+				};
+				const socket = new tailnet.TCP({
+					from,
+					onReadable(count) {
+						readable = count;
+						pump();
+					},
+					onWritable(count) {
+						writable = count;
+						pump();
+					},
+					onError() {
+						this.close();
+					},
+				});
+			}
+		},
+	});
+	new tailnet.UDP({
+		port: echoPort,
+		onReadable() {
+			for (let datagram = this.read(); datagram; datagram = this.read()) this.write(datagram, datagram.address, datagram.port);
+		},
+	});
+}
+
+export function serveStatus(tailnet: Tailnet): void {
+	const server = createServer((request, response) => {
+		if (request.method !== "GET" && request.method !== "HEAD") {
+			response.writeHead(405).end();
+			return;
+		}
+		const isJSON = request.url === "/status.json";
+		if (!isJSON && request.url !== "/") {
+			response.writeHead(404, { "content-type": "text/plain" }).end("not found\n");
+			return;
+		}
+		const body = isJSON ? JSON.stringify(statusJSON(tailnet)) : statusPage(tailnet);
+		response.writeHead(200, { "content-type": isJSON ? "application/json" : "text/html; charset=utf-8", "content-length": Buffer.byteLength(body), "cache-control": "no-store" });
+		response.end(request.method === "HEAD" ? undefined : body);
+	});
+	new tailnet.Listener({
+		port: statusPort,
+		onReadable() {
+			for (let from = this.read(); from; from = this.read()) {
+				const stream = new TailnetStream(tailnet.TCP, from);
+				stream.on("error", () => stream.destroy());
+				server.emit("connection", stream);
+			}
+		},
+	});
+}

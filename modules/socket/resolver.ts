@@ -1,0 +1,44 @@
+/** Names of the tailnet for the SDK's clients: an ECMA-419 resolver that answers from the network map, and asks the machine's resolver for the rest. */
+import type { TailnetError } from "../errors.js";
+
+/** Resolves a name to address texts, IPv4 first; rejects with TailnetError "not-found". */
+export type Resolve = (host: string) => Promise<string[]>;
+
+export interface ResolveRequest {
+	host: string;
+	onResolved?(this: Resolver, host: string, address: string): void;
+	onError?(this: Resolver, host: string): void;
+}
+
+export class Resolver {
+	readonly #resolve: Resolve;
+	#closed = false;
+
+	constructor(resolve: Resolve) {
+		this.#resolve = resolve;
+	}
+
+	/** One of the callbacks runs later, unless the resolver is closed before. @param callback instead of the callbacks: (error, address) */
+	resolve(request: ResolveRequest, callback?: (error: TailnetError | null, address?: string) => void): void {
+		const { host, onResolved, onError } = request;
+		this.#resolve(String(host)).then(
+			(addresses) => {
+				if (this.#closed) return;
+				if (callback) callback(null, addresses[0]);
+				else onResolved?.call(this, host, addresses[0] as string);
+			},
+			(error: TailnetError) => {
+				if (this.#closed) return;
+				if (callback) callback(error);
+				else onError?.call(this, host);
+			},
+		).catch(() => {
+			// An exception in the app's callback; there is nobody to tell.
+		});
+	}
+
+	/** Idempotent. */
+	close(): void {
+		this.#closed = true;
+	}
+}
