@@ -49,84 +49,71 @@ static bool deliver(const uint8_t *frame, size_t length, tn_derp_packet callback
 	return true;
 }
 
-/** What the head of a frame decides. @return false if the connection must end */
-static bool accept_head(struct tn_derp *derp, const uint8_t *head)
+/** What the head of a frame decides, which stands in derp->frame. @return false if the connection must end */
+static bool accept_head(struct tn_derp *derp)
 {
-	const uint32_t length = tn_load32be(head + 1);
+	const uint32_t length = tn_load32be(derp->frame + 1);
 	if (length > TN_DERP_FRAME_LIMIT)
 		return false;
 	if (length <= TN_DERP_ASSEMBLY - TN_DERP_FRAME_HEADER)
 		return true;
 	/* Without these two there is no login; the VM would wait for them for ever. */
-	if (head[0] == SERVER_KEY || head[0] == SERVER_INFO)
+	if (derp->frame[0] == SERVER_KEY || derp->frame[0] == SERVER_INFO)
 		return false;
 	derp->too_long++;
-	derp->skip = length + TN_DERP_FRAME_HEADER;
+	derp->skip = length;
+	derp->have = 0;
 	return true;
+}
+
+/** Length of the frame that begins here, 0 unless all of it is here and may be delivered. */
+static size_t whole_frame(const uint8_t *bytes, size_t length)
+{
+	if (length < TN_DERP_FRAME_HEADER)
+		return 0;
+	const size_t frame = TN_DERP_FRAME_HEADER + (size_t)tn_load32be(bytes + 1);
+	return frame <= length && frame <= TN_DERP_ASSEMBLY ? frame : 0;
+}
+
+/** Copies what is there of the head, then of the body. @return bytes taken */
+static size_t gather(struct tn_derp *derp, const uint8_t *bytes, size_t length)
+{
+	size_t wanted = TN_DERP_FRAME_HEADER;
+	if (derp->have >= TN_DERP_FRAME_HEADER)
+		wanted += tn_load32be(derp->frame + 1);
+	wanted -= derp->have;
+	const size_t taken = length < wanted ? length : wanted;
+	memcpy(derp->frame + derp->have, bytes, taken);
+	derp->have += (uint32_t)taken;
+	return taken;
 }
 
 ptrdiff_t tn_derp_receive(struct tn_derp *derp, const uint8_t *bytes, size_t length, tn_derp_packet callback, void *context, uint8_t *rest,
 	size_t rest_size)
 {
 	struct output output = {rest, rest_size, 0};
-	if (derp->broken)
-		return -1;
-	while (length > 0) {
-		size_t taken;
-		if (derp->skip > 0) {
+	bool good = !derp->broken;
+	while (good && length > 0) {
+		size_t taken = derp->have == 0 && derp->skip == 0 ? whole_frame(bytes, length) : 0;
+		if (taken > 0) {
+			good = deliver(bytes, taken, callback, context, &output);
+		} else if (derp->skip > 0) {
 			taken = length < derp->skip ? length : derp->skip;
 			derp->skip -= (uint32_t)taken;
-		} else if (derp->have < TN_DERP_FRAME_HEADER && (derp->have > 0 || length < TN_DERP_FRAME_HEADER)) {
-			/* A head that was cut: gather it. */
-			derp->frame[derp->have++] = *bytes;
-			taken = 1;
-			if (derp->have == TN_DERP_FRAME_HEADER) {
-				if (!accept_head(derp, derp->frame))
-					goto broken;
-				if (derp->skip > 0) {
-					derp->skip -= TN_DERP_FRAME_HEADER;
-					derp->have = 0;
-				} else if (tn_load32be(derp->frame + 1) == 0) {
-					derp->have = 0;
-					if (!deliver(derp->frame, TN_DERP_FRAME_HEADER, callback, context, &output))
-						goto broken;
-				}
-			}
-		} else if (derp->have > 0) {
-			/* A body that was cut. */
-			const size_t frame = TN_DERP_FRAME_HEADER + tn_load32be(derp->frame + 1);
-			const size_t wanted = frame - derp->have;
-			taken = length < wanted ? length : wanted;
-			memcpy(derp->frame + derp->have, bytes, taken);
-			derp->have += (uint32_t)taken;
-			if (derp->have == frame) {
-				derp->have = 0;
-				if (!deliver(derp->frame, frame, callback, context, &output))
-					goto broken;
-			}
 		} else {
-			/* A frame begins, with its whole head. */
-			if (!accept_head(derp, bytes))
-				goto broken;
-			if (derp->skip > 0)
-				continue;
-			taken = TN_DERP_FRAME_HEADER + tn_load32be(bytes + 1);
-			if (taken <= length) {
-				if (!deliver(bytes, taken, callback, context, &output))
-					goto broken;
-			} else {
-				taken = length;
-				memcpy(derp->frame, bytes, taken);
-				derp->have = (uint32_t)taken;
+			taken = gather(derp, bytes, length);
+			if (derp->have == TN_DERP_FRAME_HEADER)
+				good = accept_head(derp);
+			if (good && derp->have >= TN_DERP_FRAME_HEADER && derp->have == whole_frame(derp->frame, derp->have)) {
+				good = deliver(derp->frame, derp->have, callback, context, &output);
+				derp->have = 0;
 			}
 		}
 		bytes += taken;
 		length -= taken;
 	}
-	return (ptrdiff_t)output.length;
-broken:
-	derp->broken = 1;
-	return -1;
+	derp->broken = !good;
+	return good ? (ptrdiff_t)output.length : -1;
 }
 
 void tn_derp_write_header(uint8_t out[TN_DERP_PACKET_HEADER], const uint8_t destination[32], size_t length)

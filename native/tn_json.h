@@ -78,32 +78,33 @@ struct tn_json {
 	const uint8_t *schema;
 	uint8_t *buffer;
 	size_t size;
-	size_t used;       /* bytes of key and text in the buffer */
-	size_t key_length; /* they stand first */
+	size_t used;       /* bytes in the buffer: the key, then the text of the event */
+	size_t key_length;
+	size_t number;     /* where the number that is being kept begins */
 	size_t peak;
-	size_t number; /* where the number being kept begins */
 	tn_json_value callback;
 	void *context;
-	uint32_t escape;   /* \u digits so far */
-	uint16_t surrogate;/* first half of a pair */
-	uint16_t path;     /* of the event being made */
-	uint16_t next;     /* node for the coming value */
-	uint8_t depth;
-	uint8_t event_depth;
+	uint16_t path;      /* of the event being made */
+	uint16_t next_node; /* what the coming value is treated by */
+	uint16_t code;      /* of a \u escape, as far as it is read */
+	uint16_t surrogate; /* first half of a pair that waits for the second */
+	uint8_t next_kind;
 	uint8_t state;
 	uint8_t number_state;
-	uint8_t sink;     /* where a string goes */
-	uint8_t progress; /* in a literal or an escape */
-	uint8_t digits;
+	uint8_t digits;     /* of the integer part, up to 255 */
+	uint8_t progress;   /* in a literal or a \u escape */
+	uint8_t sink;       /* where the string being read goes */
 	uint8_t name_length;
-	char literal;
-	bool is_name;
+	uint8_t depth;
+	uint8_t event_depth;
+	bool is_name;    /* the string being read is a member's name */
+	bool is_kept;    /* the number or literal being read belongs to the event */
+	bool long_name;  /* the name did not fit */
 	bool in_event;
-	bool is_copying;
-	bool overflow;     /* of the event being made */
-	bool too_large;    /* of the document */
-	bool long_name;
+	bool overflow;   /* the event does not fit */
+	bool too_large;  /* an event of this document did not */
 	char name[TN_JSON_NAME];
+	const char *literal;
 	struct tn_json_frame frames[TN_JSON_DEPTH];
 };
 
