@@ -1,0 +1,176 @@
+/** The commands of the machine interface: one JSON object a line in, one result out. */
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { request } from "node:http";
+import { isIP } from "node:net";
+import type Tailnet from "../../../modules/tailnet.js";
+import type { PingKind } from "../../../modules/tailnet.js";
+import { TailnetStream } from "../stream.js";
+import { bulk } from "./bulk.js";
+import { statusJSON } from "./status-page.js";
+
+export type OutputEvent = { event: string } & Record<string, unknown>;
+export type Output = (event: OutputEvent) => void;
+
+type Fields = Record<string, unknown>;
+
+const shownCharacters = 4096;
+const largestBody = 64 * 1024 * 1024;
+
+function text(fields: Fields, name: string): string {
+	const value = fields[name];
+	if (typeof value !== "string" || value === "") throw new Error(`${name}: expected a text`);
+	return value;
+}
+
+function number(fields: Fields, name: string, otherwise?: number): number {
+	const value = fields[name] ?? otherwise;
+	if (typeof value !== "number" || !Number.isFinite(value) || value < 0) throw new Error(`${name}: expected a number`);
+	return value;
+}
+
+async function addressOf(tailnet: Tailnet, peer: string): Promise<string> {
+	if (isIP(peer)) return peer;
+	return (await tailnet.resolve(peer))[0] as string;
+}
+
+async function ping(tailnet: Tailnet, fields: Fields): Promise<Fields> {
+	const kind = (fields["kind"] ?? "disco") as PingKind;
+	return { ...(await tailnet.ping(text(fields, "peer"), { kind, timeoutMS: number(fields, "timeoutMS", 5000) })) };
+}
+
+/** Gets a page over the tailnet. */
+async function http(tailnet: Tailnet, fields: Fields): Promise<Fields> {
+	const url = new URL(text(fields, "url"));
+	if (url.protocol !== "http:") throw new Error("url: only http is spoken over the tailnet");
+	const address = await addressOf(tailnet, url.hostname.replace(/^\[|\]$/g, ""));
+	const port = url.port === "" ? 80 : Number(url.port);
+	return new Promise((resolve, reject) => {
+		const stream = new TailnetStream(tailnet.TCP, { address, port });
+		const asked = request(
+			{ createConnection: () => stream, host: url.hostname, port, path: url.pathname + url.search, headers: { host: url.host, connection: "close" }, agent: false },
+			(response) => {
+				let lengthBytes = 0;
+				let body = "";
+				response.setEncoding("utf8");
+				response.on("data", (part: string) => {
+					lengthBytes += Buffer.byteLength(part);
+					if (body.length < shownCharacters) body += part;
+					if (lengthBytes > largestBody) asked.destroy(new Error("the page is too long"));
+				});
+				response.on("end", () => resolve({ status: response.statusCode ?? 0, lengthBytes, body: body.slice(0, shownCharacters) }));
+				response.on("error", reject);
+			},
+		);
+		asked.setTimeout(0);
+		const timer = setTimeout(() => asked.destroy(new Error("no answer in time")), number(fields, "timeoutMS", 30_000));
+		asked.on("close", () => clearTimeout(timer));
+		asked.on("error", reject);
+		asked.end();
+	});
+}
+
+/** Sends count datagrams of size bytes and counts those that come back the same. */
+async function udp(tailnet: Tailnet, fields: Fields): Promise<Fields> {
+	const address = await addressOf(tailnet, text(fields, "peer"));
+	const port = number(fields, "port");
+	const size = number(fields, "size");
+	const count = number(fields, "count", 1);
+	return new Promise((resolve) => {
+		const expected = new Set<string>();
+		let received = 0;
+		let sent = 0;
+		const finish = (): void => {
+			clearInterval(pace);
+			clearTimeout(timer);
+			socket.close();
+			resolve({ received });
+		};
+		const socket = new tailnet.UDP({
+			onReadable() {
+				for (let datagram = this.read(); datagram; datagram = this.read()) if (expected.delete(Buffer.from(datagram).toString("base64"))) received += 1;
+				if (received === count) finish();
+			},
+		});
+		const send = (): void => {
+			if (sent === count) return;
+			const payload = crypto.getRandomValues(new Uint8Array(size));
+			if (size >= 4) new DataView(payload.buffer).setUint32(0, sent);
+			expected.add(Buffer.from(payload).toString("base64"));
+			sent += 1;
+			socket.write(payload, address, port);
+		};
+		const pace = setInterval(send, 2);
+		const timer = setTimeout(finish, number(fields, "timeoutMS", 5000) + 2 * count);
+		send();
+	});
+}
+
+/** Memory after garbage collection, with the tunnel's counters. */
+function memory(tailnet: Tailnet): Fields {
+	setFlagsFromString("--expose-gc");
+	const collect = runInNewContext("gc") as () => void;
+	collect();
+	collect();
+	const { heapUsed, arrayBuffers, external, rss } = process.memoryUsage();
+	return { heapBytes: heapUsed, arrayBuffersBytes: arrayBuffers, externalBytes: external, rssBytes: rss, mallocedBytes: getHeapStatistics().malloced_memory, counters: tailnet.counters };
+}
+
+const actions: Record<string, (tailnet: Tailnet, fields: Fields) => Fields | Promise<Fields>> = {
+	ping,
+	http,
+	udp,
+	async bulk(tailnet, fields) {
+		const mode = fields["mode"] ?? "echo";
+		if (mode !== "echo" && mode !== "sink") throw new Error('mode: expected "echo" or "sink"');
+		const address = await addressOf(tailnet, text(fields, "peer"));
+		return { ...(await bulk(tailnet, address, number(fields, "port", 7), number(fields, "bytes"), mode, number(fields, "timeoutMS", 600_000))) };
+	},
+	async resolve(tailnet, fields) {
+		return { addresses: await tailnet.resolve(text(fields, "name")) };
+	},
+	peers(tailnet) {
+		return { peers: [...tailnet.peers] };
+	},
+	self(tailnet) {
+		const { peers: _peers, ...self } = statusJSON(tailnet);
+		return self;
+	},
+	health(tailnet) {
+		return { state: tailnet.state, reason: tailnet.reason, warnings: tailnet.health };
+	},
+	async netcheck(tailnet) {
+		return { ...(await tailnet.netcheck()) };
+	},
+	memory,
+	rebind(tailnet) {
+		tailnet.rebind();
+		return {};
+	},
+	async logout(tailnet) {
+		await tailnet.logout();
+		return {};
+	},
+};
+
+/** Runs one line; its result carries its id. `close` ends the command after its result. */
+export async function runCommand(tailnet: Tailnet, line: string, output: Output, close: () => void): Promise<void> {
+	if (line.trim() === "") return;
+	let fields: Fields = {};
+	try {
+		fields = JSON.parse(line) as Fields;
+		const name = text(fields, "do");
+		if (name === "close") {
+			output({ event: "result", id: fields["id"] ?? null, ok: true });
+			close();
+			return;
+		}
+		const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
+		if (!action) throw new Error(`do: no command called ${name}`);
+		const result = await action(tailnet, fields);
+		output({ event: "result", id: fields["id"] ?? null, ok: true, ...result });
+	} catch (error) {
+		const { code, message } = error as { code?: string; message?: string };
+		output({ event: "result", id: fields?.["id"] ?? null, ok: false, code: code ?? "argument", message: message ?? String(error) });
+	}
+}

@@ -1,0 +1,121 @@
+/**
+ * `up`: a node that stays up until it is asked to close. With --json it is a machine interface: events on stdout, commands on stdin, logs on stderr.
+ *
+ * Exit codes: 0 closed as asked; 2 usage; 3 the auth key was refused; 4 the control server is not one, or refuses us; 6 the state folder or a socket
+ * cannot be used.
+ */
+import { createInterface } from "node:readline";
+import Tailnet, { type TailnetOptions } from "../../../modules/tailnet.js";
+import { logging } from "../host.js";
+import { listenLocally } from "./local-socket.js";
+import { type Output, runCommand } from "./commands.js";
+import type { CommandOptions } from "./options.js";
+import { qrText } from "./qr.js";
+import { serveEcho, serveStatus } from "./services.js";
+
+export const ExitCode = Object.freeze({ ok: 0, failed: 1, usage: 2, authKey: 3, control: 4, missing: 5, machine: 6 });
+
+/** The node's options, from the command's. */
+export function tailnetOptions(options: CommandOptions): TailnetOptions {
+	return {
+		...(options.hostname === undefined ? {} : { hostname: options.hostname }),
+		...(options.authKey === undefined ? {} : { authKey: options.authKey }),
+		...(options.control === undefined ? {} : { controlURL: options.control }),
+		...(options.stateDir === undefined ? {} : { store: options.stateDir }),
+		authorities: options.authorities,
+		ephemeral: options.ephemeral,
+		shieldsUp: options.shieldsUp,
+		acceptRoutes: options.acceptRoutes,
+		advertiseRoutes: options.advertiseRoutes,
+		...(options.exitNode === undefined ? {} : { exitNode: options.exitNode }),
+		port: options.port,
+	};
+}
+
+/** Prints an event as one line of JSON, or as a line for people. */
+function printer(json: boolean): Output {
+	if (json) return (event) => void process.stdout.write(`${JSON.stringify(event)}\n`);
+	return (event) => {
+		switch (event.event) {
+			case "state":
+				console.log(`state: ${event["state"]}${event["reason"] ? ` (${event["reason"]})` : ""}`);
+				break;
+			case "login":
+				console.log(`to log in, visit\n\n  ${event["url"]}\n\n${qrText(String(event["url"]))}`);
+				break;
+			case "self":
+				console.log(`${event["name"]}: ${(event["addresses"] as string[]).join(", ")}`);
+				break;
+			case "path":
+				console.log(`${event["peer"]}: ${event["via"]}`);
+				break;
+			case "health":
+				for (const warning of event["warnings"] as { text: string }[]) console.log(`warning: ${warning.text}`);
+				break;
+			case "error":
+				console.error(`error: ${event["message"]} (${event["code"]})`);
+				break;
+		}
+	};
+}
+
+/** Codes that end the command: trying again would not help. */
+function exitCodeOf(code: string): number | undefined {
+	if (code === "auth-key") return ExitCode.authKey;
+	if (code === "version") return ExitCode.control;
+	return undefined;
+}
+
+export async function up(options: CommandOptions): Promise<number> {
+	logging.level = options.logLevel;
+	const output = printer(options.json);
+	return new Promise((resolve) => {
+		let tailnet: Tailnet | undefined;
+		let done = false;
+		const finish = (code: number): void => {
+			if (done) return;
+			done = true;
+			local?.close();
+			tailnet?.close();
+			input?.close();
+			process.stdin.unref?.();
+			resolve(code);
+		};
+		const selfEvent = (): void => {
+			if (!tailnet) return;
+			output({ event: "self", name: tailnet.name, addresses: tailnet.addresses, homeRegion: tailnet.homeRegion ?? null, keyExpiry: tailnet.keyExpiry ?? null });
+		};
+		try {
+			tailnet = new Tailnet({
+				...tailnetOptions(options),
+				onStateChange(state, reason) {
+					output({ event: "state", state, ...(reason ? { reason } : {}) });
+				},
+				onLogin: (url) => output({ event: "login", url }),
+				onSelfChange: selfEvent,
+				onPeersChange: (change) => output({ event: "peers", total: change.total, added: change.added.length, changed: change.changed.length, removed: change.removed.length }),
+				onPathChange: (peer, via) => output({ event: "path", peer, via }),
+				onHealthChange: (warnings) => output({ event: "health", warnings }),
+				onError(error) {
+					output({ event: "error", code: error.code, message: error.message });
+					const code = exitCodeOf(error.code);
+					if (code !== undefined) finish(code);
+				},
+			});
+			if (options.echo) serveEcho(tailnet);
+			if (options.http) serveStatus(tailnet);
+		} catch (error) {
+			const { code, message } = error as { code?: string; message?: string };
+			output({ event: "error", code: code ?? "io", message: message ?? String(error) });
+			tailnet?.close();
+			resolve(code === "argument" ? ExitCode.usage : ExitCode.machine);
+			return;
+		}
+		const node = tailnet;
+		const command = (line: string, answer: Output): void => void runCommand(node, line, answer, () => finish(ExitCode.ok));
+		const input = options.json ? createInterface({ input: process.stdin }) : undefined;
+		input?.on("line", (line) => command(line, output));
+		const local = options.stateDir === undefined ? undefined : listenLocally(options.stateDir, command);
+		for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => finish(ExitCode.ok));
+	});
+}
