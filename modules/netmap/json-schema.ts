@@ -106,7 +106,8 @@ function check(node: SchemaNode): void {
 
 function checkChild(child: SchemaNode, isDescended: boolean): void {
 	if (!isDescended && child.kind >= Kind.members) throw new RangeError("schema: a value that is kept cannot be gone into");
-	if (isDescended && child.path === 0 && child.kind !== Kind.skip && child.kind < Kind.members) throw new RangeError("schema: a value that is reported needs a path");
+	if (isDescended && child.path === 0 && child.kind !== Kind.skip && child.kind < Kind.members)
+		throw new RangeError("schema: a value that is reported needs a path");
 }
 
 /**

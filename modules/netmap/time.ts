@@ -1,0 +1,49 @@
+/**
+ * Times of control (RFC 3339 text) and the clock that judges them. See protocol/control.md §1.3, §6.7 (ControlTime) and §7 (KeyExpiry).
+ *
+ * A microcontroller may have no idea of the date, or a wrong one. Control says its time in ControlTime; from then on that counts, carried on by the
+ * monotonic clock. Before that the machine's own date counts if it is believable, else nothing ever expires.
+ */
+
+const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+
+/** Earlier than this, a clock has not been set (the bound that official nodes use). */
+export const BELIEVABLE_UNIX_SECONDS = 1_673_373_066;
+
+/** Control's and our date may differ by this much before ours is thought wrong. */
+const TOLERATED_DIFFERENCE_MS = 60_000;
+
+/**
+ * Unix milliseconds of an RFC 3339 text; fractions of a second are cut off.
+ * @returns 0 for "no time" (0001-01-01T00:00:00Z and everything before 1970), NaN for text of another form
+ */
+export function parseTimeMS(text: string): number {
+	const parts = RFC3339.exec(text);
+	if (parts === null) return Number.NaN;
+	const zone = (parts[3] as string).toUpperCase();
+	return Math.max(0, Date.parse(`${parts[1]}T${parts[2]}${zone}`));
+}
+
+/** The corrected date. */
+export class MapClock {
+	/** Unix ms minus monotonic ms; undefined = no idea. */
+	#offsetMS: number | undefined;
+
+	/** @param wallMS what the machine believes (0: nothing); @param now monotonic ms */
+	constructor(wallMS: number, now: number) {
+		if (wallMS >= BELIEVABLE_UNIX_SECONDS * 1000) this.#offsetMS = wallMS - now;
+	}
+
+	/** Control said its time. */
+	controlTime(unixMS: number, now: number): void {
+		const offset = unixMS - now;
+		if (this.#offsetMS === undefined || Math.abs(offset - this.#offsetMS) > TOLERATED_DIFFERENCE_MS) this.#offsetMS = offset;
+	}
+
+	/** Unix seconds, 0 if there is no believable time. */
+	unixSeconds(now: number): number {
+		if (this.#offsetMS === undefined) return 0;
+		const seconds = Math.floor((now + this.#offsetMS) / 1000);
+		return seconds < BELIEVABLE_UNIX_SECONDS ? 0 : seconds;
+	}
+}
