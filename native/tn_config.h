@@ -1,0 +1,136 @@
+/*
+ * Every pool of the native core, with its size and what happens when it is full. Two profiles: TN_DEVICE (a microcontroller) and, without it,
+ * a desktop. A build may override each number.
+ *
+ *   pool                       when full
+ *   peers                      the VM picks handles; it evicts the least recently used
+ *   routes (prefixes)          further prefixes of that peer are left out, a counter goes up
+ *   sockets                    openSocket gives 0; an incoming connection's SYN is dropped (the peer repeats it)
+ *   half-open connections      the SYN is dropped
+ *   stream rings               back pressure: the TCP window closes; writes are taken in part
+ *   datagram ring of a socket  the datagram that came last is dropped
+ *   staged packets of a peer   the oldest is dropped
+ *   waiting packets            the address that waits longest gives way
+ *   commands                   send() says no, the caller tries again
+ *   events                     the event is dropped; socket events are flags and never lost
+ *   DERP queues                the oldest packet of the same kind is dropped
+ */
+#ifndef TN_CONFIG_H
+#define TN_CONFIG_H
+
+#ifdef TN_DEVICE
+#define TN_PROFILE(device, desktop) (device)
+#else
+#define TN_PROFILE(device, desktop) (desktop)
+#endif
+
+/** MTU of the tunnel, both families. protocol/tunnel.md §3.4 */
+#define TN_MTU 1280
+
+/** Largest inner packet taken from a peer; above it a packet is dropped. Its datagram must fit a receive buffer. */
+#ifndef TN_PACKET_MAX
+#define TN_PACKET_MAX TN_PROFILE(2000, 9000)
+#endif
+
+#ifndef TN_PEERS
+#define TN_PEERS TN_PROFILE(16, 256)
+#endif
+
+/** Prefixes of all configured peers together; TN_ROUTE_HEADS is a power of two. */
+#ifndef TN_ROUTES
+#define TN_ROUTES TN_PROFILE(64, 8192)
+#define TN_ROUTE_HEADS TN_PROFILE(64, 8192)
+#endif
+
+/** Capability ids kept for each peer, for the filter. */
+#ifndef TN_PEER_CAPABILITIES
+#define TN_PEER_CAPABILITIES TN_PROFILE(8, 64)
+#endif
+
+/** Sockets of every kind: connections, listeners, datagram sockets. */
+#ifndef TN_SOCKETS
+#define TN_SOCKETS TN_PROFILE(16, 1024)
+#endif
+
+/** Incoming connections whose handshake is not complete. */
+#ifndef TN_HALF_OPEN
+#define TN_HALF_OPEN TN_PROFILE(4, 64)
+#endif
+
+/** Bytes of a stream's rings; powers of two, the receive ring at least lwIP's TCP_WND. */
+#ifndef TN_STREAM_SEND
+#define TN_STREAM_SEND TN_PROFILE(4096, 262144)
+#endif
+#ifndef TN_STREAM_RECEIVE
+#define TN_STREAM_RECEIVE TN_PROFILE(8192, 262144)
+#endif
+
+/** Bytes of a datagram socket's receive ring; a power of two. */
+#ifndef TN_DATAGRAM_RECEIVE
+#define TN_DATAGRAM_RECEIVE TN_PROFILE(4096, 262144)
+#endif
+
+/** Packets of a peer that wait for a session, and the packets that all peers together may have waiting. */
+#ifndef TN_STAGED_PER_PEER
+#define TN_STAGED_PER_PEER TN_PROFILE(4, 64)
+#endif
+#ifndef TN_STAGED
+#define TN_STAGED TN_PROFILE(8, 512)
+#endif
+
+/** Addresses that nobody is configured for and for which a packet waits. */
+#ifndef TN_WAITING
+#define TN_WAITING TN_PROFILE(4, 32)
+#endif
+
+/** Bytes of the ring of commands (VM to tunnel), of events (back) and of packets from DERP; powers of two. */
+#ifndef TN_COMMAND_RING
+#define TN_COMMAND_RING TN_PROFILE(4096, 1048576)
+#endif
+#ifndef TN_EVENT_RING
+#define TN_EVENT_RING TN_PROFILE(4096, 262144)
+#endif
+#ifndef TN_DERP_RING
+#define TN_DERP_RING TN_PROFILE(8192, 1048576)
+#endif
+
+/** DERP regions that can be in use at once. */
+#ifndef TN_REGIONS
+#define TN_REGIONS TN_PROFILE(3, 16)
+#endif
+
+/** Packets queued for a region: DISCO; data while its connection is not open; data while it is. */
+#define TN_DERP_QUEUE_DISCO 32
+#define TN_DERP_QUEUE_CLOSED 32
+#ifndef TN_DERP_QUEUE_OPEN
+#define TN_DERP_QUEUE_OPEN TN_PROFILE(32, 512)
+#endif
+/** Bytes of frames behind those packets. */
+#ifndef TN_DERP_QUEUE_BYTES
+#define TN_DERP_QUEUE_BYTES TN_PROFILE(8192, 720896)
+#define TN_DERP_QUEUE_DISCO_BYTES TN_PROFILE(2048, 16384)
+#endif
+
+/** Bytes collected in a turn before they are handed to the host; at least one datagram of the largest size. */
+#ifndef TN_OUT_BYTES
+#define TN_OUT_BYTES TN_PROFILE(4096, 262144)
+#endif
+#ifndef TN_OUT_RUNS
+#define TN_OUT_RUNS TN_PROFILE(4, 128)
+#endif
+
+/** Segments of one connection that are handed to lwIP as one. 1: no coalescing. */
+#ifndef TN_COALESCE
+#define TN_COALESCE TN_PROFILE(1, 48)
+#endif
+
+/** Flows that the filter remembers (protocol/filter.md §4). */
+#ifndef TN_FLOWS
+#define TN_FLOWS TN_PROFILE(64, 512)
+#endif
+
+/** TSMP answers: pongs a second to one peer, rejects a second to all. */
+#define TN_PONGS_PER_SECOND 50
+#define TN_REJECTS_PER_SECOND 10
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * What waits for a peer that is not configured: for each unknown destination one packet of ours, for each unknown key one handshake message. The VM is
+ * asked once a second for each while something comes; when it has configured the peer, the packet goes out and the message is taken in.
+ * A table that is full gives the entry that was asked for longest ago to the newcomer.
+ */
+#ifndef TN_WAITING_H
+#define TN_WAITING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "tn_config.h"
+#include "tn_handshake.h"
+
+#define TN_WAITING_ASK_MS 1000u
+/** A packet or message older than this is not worth delivering. */
+#define TN_WAITING_KEEP_MS 5000u
+
+struct tn_waiting_packet {
+	bool used;
+	uint8_t address[16]; /* as in the packet: IPv4 in the first 4 bytes */
+	uint8_t version;
+	uint16_t length;
+	uint64_t asked_at;
+	uint8_t bytes[TN_MTU];
+};
+
+struct tn_waiting_message {
+	bool used;
+	uint8_t key[32];
+	uint8_t source[32]; /* endpoint 18, or node key 32 */
+	uint8_t source_length;
+	uint16_t region; /* 0: came by UDP */
+	uint16_t length;
+	uint64_t asked_at;
+	uint8_t bytes[TN_INITIATION_SIZE];
+};
+
+struct tn_waiting {
+	struct tn_waiting_packet packets[TN_WAITING];
+	struct tn_waiting_message messages[TN_WAITING];
+};
+
+void tn_waiting_init(struct tn_waiting *waiting);
+
+/** Keeps a packet (at most TN_MTU bytes) for its destination; a newer one replaces it. @return true when the VM must be asked now */
+bool tn_waiting_add_packet(struct tn_waiting *waiting, unsigned version, const uint8_t *address, const uint8_t *packet, size_t length, uint64_t now);
+
+/** Keeps a message (not kept if longer than an initiation) from an unknown key. @return true when the VM must be asked now */
+bool tn_waiting_add_message(struct tn_waiting *waiting, const uint8_t key[32], const uint8_t *source, size_t source_length, uint16_t region,
+	const uint8_t *message, size_t length, uint64_t now);
+
+#endif
