@@ -1,0 +1,109 @@
+/**
+ * The interop ring: our node among stock peers, each scenario in a network of its own.
+ *
+ *   node tests/interop/run.js [--subject own|stock] [--only TEXT] [--list]
+ *
+ * --subject stock puts a tsnet node in the place of ours, which proves the scenarios themselves. --only takes the scenarios whose
+ * file name or a case whose sentence contains TEXT. INTEROP_VERBOSE=1 shows all logs. Prints one line a case and closes with
+ * "N passed, N failed, N skipped". Exit code: 0 all passed or the ring cannot run here (it says why), 1 a failure, 2 bad usage.
+ *
+ * A scenario file exports {title, world, before?, cases}: options of its world, what happens once before its cases, and the cases
+ * [sentence, function, {own?, timeoutMS?}?], in order, in one world. `own` marks a case that only our node can pass.
+ */
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { buildPeers } from "./harness/peers.js";
+import { haveOwnNode, missing } from "./harness/requirements.js";
+import { World } from "./harness/world.js";
+
+const folder = join(import.meta.dirname, "scenarios");
+const counts = { passed: 0, failed: 0, skipped: 0 };
+
+/** What a case gets: its world, and assert. Cases of one file may keep things in it. */
+async function runScenario(file, scenario, subject, only) {
+	const whole = file.includes(only);
+	const cases = scenario.cases.filter(([sentence]) => whole || sentence.includes(only));
+	if (cases.length === 0) return;
+	console.log(`# ${scenario.title}`);
+	const skip = (sentence, why) => {
+		counts.skipped++;
+		console.log(`skip - ${sentence} (${why})`);
+	};
+	if (subject === "stock" && cases.every(([, , options]) => options?.own)) {
+		for (const [sentence] of cases) skip(sentence, "only for our node");
+		return;
+	}
+	const context = { assert };
+	try {
+		context.world = await World.create({ ...scenario.world, subject });
+		if (scenario.before) await withTimeout(scenario.before(context), scenario.timeoutMS ?? 60_000);
+	} catch (error) {
+		report(scenario.title, error);
+		await context.world?.close();
+		for (const [sentence] of cases) skip(sentence, "its scenario could not begin");
+		return;
+	}
+	for (const [sentence, run, options = {}] of cases) {
+		if (options.own && subject !== "own") {
+			skip(sentence, "only for our node");
+			continue;
+		}
+		const began = performance.now();
+		try {
+			const note = await withTimeout(run(context), options.timeoutMS ?? 60_000);
+			counts.passed++;
+			console.log(`ok - ${sentence}${note ? ` (${note})` : ""} [${Math.round(performance.now() - began)} ms]`);
+		} catch (error) {
+			report(sentence, error);
+		}
+	}
+	await context.world.close();
+}
+
+function report(sentence, error) {
+	counts.failed++;
+	console.log(`not ok - ${sentence}`);
+	for (const line of `${error?.stack ?? error}`.split("\n").slice(0, 24)) console.log(`    ${line}`);
+}
+
+function withTimeout(promise, timeoutMS) {
+	let timer;
+	const timeout = new Promise((_, reject) => {
+		timer = setTimeout(() => reject(new Error(`took longer than ${timeoutMS} ms`)), timeoutMS);
+	});
+	return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
+}
+
+async function main() {
+	const { values } = parseArgs({
+		options: { subject: { type: "string", default: "own" }, only: { type: "string", default: "" }, list: { type: "boolean", default: false } },
+	});
+	const { subject, only } = values;
+	if (subject !== "own" && subject !== "stock") {
+		console.error("--subject is own or stock");
+		return 2;
+	}
+	const files = readdirSync(folder)
+		.filter((name) => name.endsWith(".js"))
+		.sort();
+	const scenarios = await Promise.all(files.map(async (file) => [file, (await import(join(folder, file))).default]));
+	if (values.list) {
+		for (const [file, { title, cases }] of scenarios) console.log(`${file}: ${title}${cases.map(([sentence]) => `\n\t${sentence}`).join("")}`);
+		return 0;
+	}
+	const lines = missing();
+	if (lines.length === 0 && subject === "own" && !haveOwnNode()) lines.push("the interop ring needs the command of our node: npm run build");
+	if (lines.length > 0) {
+		for (const line of lines) console.log(`skipped: ${line}`);
+		console.log(`0 passed, 0 failed, ${scenarios.reduce((sum, [, { cases }]) => sum + cases.length, 0)} skipped`);
+		return 0;
+	}
+	await buildPeers();
+	for (const [file, scenario] of scenarios) await runScenario(file, scenario, subject, only);
+	console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+	return counts.failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,61 @@
+/**
+ * Which relays it believes, by their certificates. Each case has a fresh node whose DERP map has that relay only.
+ */
+const accepted = [
+	["ca", "a certificate of the given authority"],
+	["intermediate", "a chain with an intermediate"],
+	["hash", "a self-signed certificate that the DERP map pins by sha256-raw"],
+	["cert-name", "a certificate of the name that CertName gives"],
+];
+const refused = [
+	["expired", "an expired certificate"],
+	["not-yet-valid", "a certificate of the future"],
+	["unknown-ca", "a certificate of an unknown authority"],
+	["self-signed", "a self-signed certificate"],
+	["self-signed-then-intermediate", "a self-signed leaf followed by a genuine intermediate"],
+	["hash-wrong", "a pinned certificate of another hash"],
+	["hash-expired", "a pinned certificate that has expired"],
+	["wrong-name", "a certificate of another name", { hostName: "derp.test" }],
+];
+
+let next = 10;
+
+async function meet(world, certificate, relay = {}, launch = {}) {
+	const region = next++;
+	const described = await world.peers.do("relay.start", { address: world.hub.address, region, certificate, ...relay });
+	await world.peers.do("control.set", { derpMap: { Regions: { [region]: described }, OmitDefaultRegions: true } });
+	const hostname = `node${region}`;
+	const node = await world.launch(hostname, launch);
+	await node.running().catch(() => {}); // refusing its only relay, it may never say that it runs
+	const { Key: nodeKey } = await world.eventually(() => world.known(hostname));
+	return { node, connected: async () => (await world.peers.do("relay.connected", { region, nodeKey })).connected };
+}
+
+async function accepts({ world, assert }, ...relay) {
+	const { node, connected } = await meet(world, ...relay);
+	await world.eventually(async () => assert.ok(await connected(), "not connected"), 8000);
+	await node.close();
+}
+
+async function refuses({ world, assert }, ...relay) {
+	const { node, connected } = await meet(world, ...relay);
+	if (node.kind === "own") {
+		const told = (event) =>
+			(event.event === "error" && event.code === "certificate") || (event.event === "health" && /certificate/i.test(JSON.stringify(event)));
+		await node.waitFor("an error with code certificate", told, 10_000);
+	} else await new Promise((resolve) => setTimeout(resolve, 2000));
+	assert.equal(await connected(), false);
+	await node.close();
+}
+
+export default {
+	title: "Certificates of relays",
+	world: { relays: [] },
+	cases: [
+		...accepted.map(([kind, what]) => [`accepts ${what}`, (t) => accepts(t, kind)]),
+		["accepts a server without the extra meta certificate", (t) => accepts(t, "ca", { noMeta: true })],
+		["accepts a name that is not an address", (t) => accepts(t, "ca", { hostName: "derp.test" })],
+		...refused.map(([kind, what, relay]) => [`refuses ${what}`, (t) => refuses(t, kind, relay)]),
+		["refuses the certificate of an authority that was not given", (t) => refuses(t, "ca", {}, { ca: undefined }), { own: true }],
+	],
+};

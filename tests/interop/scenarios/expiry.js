@@ -1,0 +1,62 @@
+/**
+ * Control declares the node's key expired, and later valid again.
+ */
+export default {
+	title: "Key expiry",
+	async before(t) {
+		t.t1 = await t.world.stock("t1");
+		t.a = await t.world.subject("a", { authKey: undefined }).catch(() => undefined);
+		if (!t.a) {
+			await t.world.peers.do("control.set", { requireAuthKey: "" });
+			t.a = await t.world.subject("b", { authKey: undefined });
+		}
+		t.hostname = t.a.options.hostname;
+		await t.world.ping("t1", t.a.address, "TSMP", 10_000);
+	},
+	cases: [
+		[
+			"it says so",
+			async ({ world, a, hostname, assert }) => {
+				await world.peers.do("control.expire", { node: hostname, at: new Date(Date.now() - 60_000).toISOString() });
+				const state = await a.waitFor(
+					"key-expired or needs-login",
+					(event) => event.event === "state" && (event.state === "key-expired" || event.state === "needs-login"),
+					15_000,
+				);
+				assert.ok(state.state);
+				return state.state;
+			},
+			{ own: true },
+		],
+		[
+			"it shows no peers as reachable: its ping fails with a named error",
+			({ a, t1, assert }) => assert.rejects(a.do({ do: "ping", peer: t1.ip4, kind: "tsmp", timeoutMS: 3000 }, 8000)),
+			{ own: true },
+		],
+		[
+			"it works again when the key is valid again",
+			async ({ world, a, hostname, t1 }) => {
+				await world.peers.do("control.expire", { node: hostname });
+				await world.eventually(() => world.ping("t1", a.address, "TSMP", 3000), 30_000);
+				await world.eventually(() => a.do({ do: "ping", peer: t1.ip4, kind: "tsmp", timeoutMS: 3000 }, 8000), 20_000);
+			},
+		],
+		[
+			"with an auth key at hand it takes a new node key by itself and keeps its address",
+			async ({ world, assert }) => {
+				const node = await world.subject("renewing");
+				const { Key: before } = await world.known("renewing");
+				await world.peers.do("control.expire", { node: "renewing", at: new Date(Date.now() - 60_000).toISOString() });
+				const after = await world.eventually(async () => {
+					const known = await world.known("renewing");
+					assert.notEqual(known.Key, before);
+					return known;
+				}, 20_000);
+				assert.equal(after.Addresses[0], `${node.address}/32`);
+				await world.peers.do("control.expire", { node: "renewing" });
+				await world.eventually(() => world.ping("t1", node.address, "TSMP", 3000), 30_000);
+			},
+			{ own: true },
+		],
+	],
+};
