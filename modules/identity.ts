@@ -30,6 +30,8 @@ export class Identity {
 	#nodePrivateKey: Uint8Array;
 	#nodePublicKey: Uint8Array;
 	#oldNodeKey: Uint8Array | undefined;
+	/** Private keys that were replaced; relay and tunnel may use them until control has taken the new one. */
+	#retired: Uint8Array[] = [];
 	readonly #store: Store;
 	/** The handshake clock: clockStartMS (Unix) at monotonic clockSinceMS. */
 	#clockStartMS = 0;
@@ -79,6 +81,12 @@ export class Identity {
 		this.#oldNodeKey = undefined;
 	}
 
+	/** Nobody uses the keys that were replaced any more. */
+	wipeRetired(): void {
+		for (const key of this.#retired) wipe(key);
+		this.#retired = [];
+	}
+
 	/** After a logout: the next login is that of another node. */
 	forget(): void {
 		this.#store.delete("registered");
@@ -125,6 +133,7 @@ export class Identity {
 		wipe(this.machinePrivateKey);
 		wipe(this.#nodePrivateKey);
 		wipe(this.discoPrivateKey);
+		this.wipeRetired();
 	}
 
 	toJSON(): object {
@@ -145,7 +154,7 @@ export class Identity {
 	#replaceNodeKey(): void {
 		const key = newPrivateKey();
 		this.#write("node-key", key);
-		wipe(this.#nodePrivateKey);
+		this.#retired.push(this.#nodePrivateKey);
 		this.#nodePrivateKey = key;
 		this.#nodePublicKey = x25519PublicKey(key);
 	}

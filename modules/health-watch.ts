@@ -1,0 +1,92 @@
+/**
+ * Keeps the verdict of health.ts up to date: looks again when a layer says that something changed, and when a bound passes without anything happening.
+ */
+import { monotonicMS, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
+import { judge, type Layers, RELAY_BOUND_MS, type Verdict } from "./health.js";
+
+/** What the owner knows of its layers; the rest of Layers is kept here. */
+export type LayerFacts = Omit<Layers, "relayDownSince" | "unixSeconds" | "fullPools">;
+
+export interface HealthOwner {
+	facts(): LayerFacts;
+	/** Counters of every layer; those whose name ends in "full" or "Full" count refusals of a pool. */
+	readonly counters: Record<string, number>;
+	/** The state, its reason or a condition changed. */
+	changed(verdict: Verdict, before: Verdict): void;
+}
+
+/** How long a pool that refused something is shown as full. */
+const poolNewsMS = 60_000;
+
+export class HealthWatch {
+	readonly #owner: HealthOwner;
+	#verdict: Verdict = { state: "connecting", reason: "", conditions: [] };
+	#relayDownSince: number | undefined = monotonicMS();
+	#timer: Timer | undefined;
+	#closed = false;
+	/** By pool: its refusals when looked at last, and when they grew. */
+	readonly #refusals = new Map<string, { count: number; atMS: number }>();
+
+	constructor(owner: HealthOwner) {
+		this.#owner = owner;
+	}
+
+	get verdict(): Verdict {
+		return this.#verdict;
+	}
+
+	/** How long the home relay has been unusable, 0 = it is usable. */
+	relayDownMS(): number {
+		return this.#relayDownSince === undefined ? 0 : monotonicMS() - this.#relayDownSince;
+	}
+
+	/** Something changed. */
+	look(): void {
+		if (this.#closed) return;
+		const now = monotonicMS();
+		const facts = this.#owner.facts();
+		if (facts.home?.state === "up" && facts.home.admitted) this.#relayDownSince = undefined;
+		else this.#relayDownSince ??= now;
+		this.#set(judge({ ...facts, relayDownSince: this.#relayDownSince, unixSeconds: Math.floor(wallClockMS() / 1000), fullPools: this.#fullPools(now) }, now));
+		this.#arm(now);
+	}
+
+	/** The last word. */
+	stop(reason: string): void {
+		if (this.#closed) return;
+		this.#closed = true;
+		stopTimer(this.#timer);
+		this.#set({ state: "stopped", reason, conditions: [] });
+	}
+
+	#fullPools(now: number): string[] {
+		const full: string[] = [];
+		for (const [name, count] of Object.entries(this.#owner.counters)) {
+			if (!/full$/i.test(name)) continue;
+			const seen = this.#refusals.get(name) ?? { count: 0, atMS: Number.NEGATIVE_INFINITY };
+			if (count > seen.count) seen.atMS = now;
+			seen.count = count;
+			this.#refusals.set(name, seen);
+			if (now - seen.atMS < poolNewsMS) full.push(name);
+		}
+		return full;
+	}
+
+	#arm(now: number): void {
+		stopTimer(this.#timer);
+		this.#timer = undefined;
+		if (this.#relayDownSince === undefined) return;
+		const delayMS = this.#relayDownSince + RELAY_BOUND_MS + 1 - now;
+		if (delayMS > 0) this.#timer = startTimer(() => this.look(), delayMS);
+	}
+
+	#set(verdict: Verdict): void {
+		const before = this.#verdict;
+		this.#verdict = verdict;
+		if (before.state !== verdict.state || before.reason !== verdict.reason || text(before) !== text(verdict)) this.#owner.changed(verdict, before);
+	}
+}
+
+function text(verdict: Verdict): string {
+	return verdict.conditions.map((condition) => `${condition.id} ${condition.text}`).join("\n");
+}

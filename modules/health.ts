@@ -1,0 +1,125 @@
+/**
+ * The truth about the node, layer by layer, and the one state that follows from it.
+ *
+ *   layer     condition                what is wrong                                                bound
+ *   control   control-unreachable      no session could be made                                     130 s until degraded
+ *   control   control-silent           there is a session, but no map message                       130 s
+ *   control   login                    a person has to log in, or approve                           at once
+ *   control   refused                  control says no                                              at once
+ *   key       key-expired              our node key has expired                                     at once
+ *   key       key-expires-soon         it expires within 7 days                                     -
+ *   relay     relay-none               no DERP region is home                                       75 s
+ *   relay     relay-down               the home region does not admit us or is silent               75 s
+ *   relay     relay-problem            the relay says that it has a problem                         -
+ *   udp       udp-blocked              no STUN answer: everything goes by relay                     -
+ *   netmap    (of the map itself)      a part does not fit, the filter is invalid                   at once
+ *   pools     pool-full                a pool refused something since the last look                 -
+ *
+ * A layer beyond its bound makes the node degraded: it never says running while it is deaf.
+ */
+import type { ControlStatus } from "./control/types.js";
+import type { RegionStatus } from "./derp/types.js";
+import type { HealthCondition } from "./netmap/types.js";
+
+export type { HealthCondition } from "./netmap/types.js";
+
+/**
+ *   connecting       there is no network map yet, or no relay connection yet
+ *   needs-login      a person has to visit the URL of onLogin
+ *   needs-approval   an administrator has to approve the machine
+ *   running          peers reach us
+ *   degraded         a layer is past its bound; the reason says which. The rest goes on
+ *   key-expired      our node key has expired
+ *   locked-out       tailnet lock: our node key is not signed
+ *   stopped          closed, or logged out
+ */
+export type TailnetState = "connecting" | "needs-login" | "needs-approval" | "running" | "degraded" | "key-expired" | "locked-out" | "stopped";
+
+/** A relay connection that is silent or gone for longer makes the node degraded. */
+export const RELAY_BOUND_MS = 75_000;
+const KEY_WARNING_SECONDS = 7 * 86_400;
+
+/** What the layers say of themselves. */
+export interface Layers {
+	control: ControlStatus;
+	/** A map is in force. */
+	hasMap: boolean;
+	authorized: boolean;
+	keyExpired: boolean;
+	/** Unix seconds, 0 = never. */
+	keyExpiry: number;
+	/** Unix seconds, 0 = not known. */
+	unixSeconds: number;
+	/** The DERP map has a region that could be home. */
+	hasRegions: boolean;
+	/** Status of the home region, undefined = there is none. */
+	home: RegionStatus | undefined;
+	/** Monotonic milliseconds since when the relay is not usable, undefined = it is. */
+	relayDownSince: number | undefined;
+	/** The last look at the network had a STUN answer; undefined = none was made. */
+	udp: boolean | undefined;
+	/** Conditions of the network map. */
+	netmap: readonly HealthCondition[];
+	/** Names of pools that refused something lately. */
+	fullPools: readonly string[];
+}
+
+export interface Verdict {
+	state: TailnetState;
+	/** For people, "" when there is nothing to say. */
+	reason: string;
+	conditions: HealthCondition[];
+}
+
+/** Judges the layers. Pure; @param now monotonic milliseconds */
+export function judge(layers: Layers, now: number): Verdict {
+	const conditions: HealthCondition[] = [];
+	const add = (id: string, severity: HealthCondition["severity"], text: string): void => void conditions.push({ id, severity, text });
+	const { control } = layers;
+
+	if (layers.keyExpired) add("key-expired", "high", "the node key has expired: log in again");
+	else if (layers.keyExpiry !== 0 && layers.unixSeconds !== 0 && layers.keyExpiry - layers.unixSeconds < KEY_WARNING_SECONDS) {
+		add("key-expires-soon", "low", `the node key expires on ${new Date(layers.keyExpiry * 1000).toISOString()}`);
+	}
+	if (control.state === "needs-login") add("login", "high", "a person has to log in");
+	if (control.state === "refused") add("refused", "high", `control refused this node: ${control.reason}`);
+	if (control.state === "degraded") {
+		if (control.sessionSinceMS !== 0) add("control-silent", "high", control.reason || "control is silent");
+		else add("control-unreachable", "high", control.reason || "control cannot be reached");
+	} else if (control.failures > 0 && control.error) add("control-unreachable", "medium", control.error.message);
+
+	const relayLateMS = layers.relayDownSince === undefined ? 0 : now - layers.relayDownSince;
+	const relayText = relayProblem(layers);
+	if (relayText !== "") add(layers.home ? "relay-down" : "relay-none", relayLateMS > RELAY_BOUND_MS ? "high" : "medium", relayText);
+	if (layers.home?.problem) add("relay-problem", "medium", `relay ${layers.home.code}: ${layers.home.problem}`);
+	if (layers.udp === false) add("udp-blocked", "medium", "UDP does not get through: everything goes by relay");
+	for (const pool of layers.fullPools) add(`pool-full:${pool}`, "medium", `the pool of ${pool} was full`);
+	conditions.push(...layers.netmap);
+
+	const [state, reason] = stateOf(layers, relayText, relayLateMS);
+	return { state, reason, conditions };
+}
+
+function relayProblem(layers: Layers): string {
+	if (layers.relayDownSince === undefined || !layers.hasMap) return "";
+	if (!layers.hasRegions) return "the tailnet has no relay";
+	if (!layers.home) return "no relay is chosen yet";
+	const { code, error } = layers.home;
+	return error ? `relay ${code}: ${error.message}` : `relay ${code} is not connected`;
+}
+
+function stateOf(layers: Layers, relayText: string, relayLateMS: number): [TailnetState, string] {
+	const { control } = layers;
+	if (control.state === "stopped") return ["stopped", control.reason];
+	if (control.state === "needs-login") return ["needs-login", control.reason];
+	if (control.state === "key-expired" || layers.keyExpired) return ["key-expired", control.reason];
+	if (control.state === "refused") return [layers.hasMap ? "degraded" : "needs-login", control.reason];
+	if (!layers.hasMap) return ["connecting", control.error?.message ?? control.reason];
+	if (!layers.authorized) return ["needs-approval", "an administrator has to approve this machine"];
+	if (control.state === "degraded") return ["degraded", control.reason];
+	// A tailnet without any relay can still work by UDP; one whose relay is down cannot be reached by those who have no path yet.
+	if (layers.hasRegions && layers.relayDownSince !== undefined && relayLateMS > RELAY_BOUND_MS) return ["degraded", relayText];
+	const blocking = layers.netmap.find((condition) => condition.id === "filter" || condition.id === "netmap");
+	if (blocking) return ["degraded", blocking.text];
+	return ["running", ""];
+}

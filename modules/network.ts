@@ -1,0 +1,195 @@
+/**
+ * What the node knows about the network it stands in: its own endpoints, its home relay, NetInfo. Runs the netcheck of modules/path on the host's
+ * clock and tells the owner what changed. Source: protocol/paths.md §2, §3.
+ */
+import { localAddresses, monotonicMS, randomBytes, resolveHost, startTimer, stopTimer, type Timer } from "tailnet/host";
+import { HomeRegion } from "./path/home-region.js";
+import { type NetInfo, netInfoDiffers, netInfoOf } from "./path/net-info.js";
+import { Netcheck, type NetcheckReport, type ProbeRegion } from "./path/netcheck.js";
+import { type OwnEndpoint, OwnEndpoints } from "./path/own-endpoints.js";
+import { UpdateSchedule, type UpdateReason } from "./path/update-schedule.js";
+
+export interface NetworkOwner {
+	sendRaw(endpoint: string, datagram: Uint8Array): void;
+	/** UDP port that is bound. */
+	readonly port: number;
+	/** The app asked for a certain port. */
+	readonly isPortFixed: boolean;
+	/** Endpoints given by the app. */
+	readonly explicitEndpoints: readonly string[];
+	readonly inMapPoll: boolean;
+	readonly hasPeers: boolean;
+	/** Monotonic milliseconds of the last frame from a region. */
+	relayHeardAt(region: number): number | undefined;
+	/** Region whose relay connection cannot be made for long although its STUN answers, 0 = none. */
+	readonly deadRegion: number;
+	/** Control has to hear of our endpoints. */
+	endpointsChanged(endpoints: readonly OwnEndpoint[]): void;
+	/** They were looked at again just now, changed or not. */
+	endpointsFresh(): void;
+	homeChanged(region: number): void;
+	netInfoChanged(info: NetInfo): void;
+}
+
+export class Network {
+	readonly endpoints = new OwnEndpoints();
+	readonly #owner: NetworkOwner;
+	readonly #home = new HomeRegion(randomBytes);
+	readonly #netcheck: Netcheck;
+	readonly #schedule = new UpdateSchedule(randomBytes, () => this.#begin());
+	/** Addresses of DERP hosts, by name; empty while the answer is awaited. */
+	readonly #names = new Map<string, string[]>();
+	#regions: readonly ProbeRegion[] = [];
+	#score: (region: number) => number = () => 1;
+	#netInfo: NetInfo | undefined;
+	#full = false;
+	#timer: Timer | undefined;
+	#waiting: ((report: NetcheckReport) => void)[] = [];
+	#closed = false;
+
+	constructor(owner: NetworkOwner) {
+		this.#owner = owner;
+		this.#netcheck = new Netcheck({
+			send: (destination, datagram) => owner.sendRaw(destination, datagram),
+			addressesOf: (host) => this.#addressesOf(host),
+			random: randomBytes,
+		});
+	}
+
+	/** Home region, 0 = none yet. */
+	get home(): number {
+		return this.#home.current;
+	}
+
+	/** The last complete look. */
+	get last(): NetcheckReport | undefined {
+		return this.#netcheck.last;
+	}
+
+	/** A new DERP map. */
+	setRegions(regions: readonly ProbeRegion[], score: (region: number) => number): void {
+		this.#regions = regions;
+		this.#score = score;
+		this.update("derp-map-update");
+	}
+
+	/** The home region was redefined, or is not in the map any more. */
+	homeLost(): void {
+		this.#home.forget();
+		this.update("derp-map-update");
+	}
+
+	/** Looks again; a look that is under way is followed by another. */
+	update(reason: UpdateReason): void {
+		if (!this.#closed) this.#schedule.request(reason);
+		this.#arm();
+	}
+
+	/** A packet went through the tunnel. */
+	used(): void {
+		this.#schedule.used(monotonicMS());
+	}
+
+	/** A complete look, for people. */
+	check(): Promise<NetcheckReport> {
+		return new Promise((resolve) => {
+			this.#waiting.push(resolve);
+			this.#full = true;
+			this.update("periodic");
+		});
+	}
+
+	/** A STUN datagram came. */
+	stun(source: string, datagram: Uint8Array): void {
+		if (this.#netcheck.receive(source, datagram, monotonicMS())) this.#tick();
+	}
+
+	/** Other sockets, or another network. */
+	expire(): void {
+		this.endpoints.expire();
+	}
+
+	close(): void {
+		this.#closed = true;
+		this.#schedule.stop();
+		stopTimer(this.#timer);
+	}
+
+	#begin(): void {
+		const { hasV4, hasV6 } = families();
+		this.#netcheck.start({ regions: this.#regions, home: this.#home.current, hasV4: hasV4 || !hasV6, hasV6, full: this.#full }, monotonicMS());
+		this.#full = false;
+		this.#tick();
+	}
+
+	#tick(): void {
+		if (this.#closed) return;
+		const now = monotonicMS();
+		const report = this.#netcheck.tick(now);
+		if (report) this.#complete(report, now);
+		else if (!this.#netcheck.isRunning) this.#schedule.tick(now);
+		this.#arm();
+	}
+
+	#arm(): void {
+		stopTimer(this.#timer);
+		this.#timer = undefined;
+		const deadline = this.#netcheck.deadline ?? this.#schedule.deadline;
+		if (deadline === undefined || this.#closed) return;
+		this.#timer = startTimer(() => this.#tick(), Math.max(0, Math.ceil(deadline - monotonicMS())));
+	}
+
+	#complete(report: NetcheckReport, now: number): void {
+		const owner = this.#owner;
+		const before = this.#home.current;
+		const home = this.#home.choose(
+			report,
+			{ regions: this.#regions, score: this.#score, heardAt: (region) => owner.relayHeardAt(region), inMapPoll: owner.inMapPoll, deadRegion: owner.deadRegion },
+			now,
+		);
+		if (home !== before) owner.homeChanged(home);
+		const result = this.endpoints.update(
+			{
+				seen: report,
+				interfaces: localAddresses(),
+				port: owner.port,
+				isFixedPort: owner.isPortFixed,
+				explicit: owner.explicitEndpoints,
+				hasDERPMap: this.#regions.length > 0,
+			},
+			now,
+		);
+		if (result === "changed") owner.endpointsChanged(this.endpoints.list);
+		if (result !== "dropped") owner.endpointsFresh();
+		const info = netInfoOf(report, home, families().hasV6);
+		if (netInfoDiffers(this.#netInfo, info)) {
+			this.#netInfo = info;
+			owner.netInfoChanged(info);
+		}
+		const waiting = this.#waiting;
+		this.#waiting = [];
+		for (const done of waiting) done(report);
+		this.#schedule.finished(owner.hasPeers, now);
+	}
+
+	/** What is known of a name. Asks for it when nothing is; a later probe finds the answer. */
+	#addressesOf(host: string): readonly string[] {
+		const known = this.#names.get(host);
+		if (known) return known;
+		this.#names.set(host, []);
+		resolveHost(host).then(
+			(addresses) => {
+				this.#names.set(host, addresses);
+				this.#tick();
+			},
+			() => this.#names.delete(host),
+		);
+		return [];
+	}
+}
+
+/** Which families this machine has a usable address of. */
+function families(): { hasV4: boolean; hasV6: boolean } {
+	const addresses = localAddresses();
+	return { hasV4: addresses.some((address) => !address.includes(":")), hasV6: addresses.some((address) => address.includes(":")) };
+}

@@ -1,0 +1,545 @@
+/**
+ * One node at work: brings control, netmap, relay, paths and tunnel together. Nothing here knows a wire format; each line of it says who tells whom.
+ *
+ *   control   -> map messages -> netmap -> tunnel (identity, filter), relay (map), paths (peers), names
+ *   tunnel    -> STUN -> network;  DISCO, activity, sessions -> paths;  DERP frames <-> relay
+ *   network   -> home region -> relay, control;  endpoints -> control, paths
+ *   any layer -> health -> state
+ */
+import { log, monotonicMS, openStore, randomBytes, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
+import { Control } from "./control/control.js";
+import type { ControlCallbacks, PingAnswer, Registration } from "./control/types.js";
+import { DERP } from "./derp/derp.js";
+import type { RegionStatus } from "./derp/types.js";
+import { DiscoBox } from "./disco/box.js";
+import { TailnetError } from "./errors.js";
+import type { Verdict } from "./health.js";
+import { HealthWatch, type LayerFacts } from "./health-watch.js";
+import { Identity } from "./identity.js";
+import { parseAddress } from "./netmap/address.js";
+import { MapReader } from "./netmap/map-reader.js";
+import { Netmap } from "./netmap/netmap.js";
+import type { MapMessage, NetmapChange } from "./netmap/types.js";
+import { Network } from "./network.js";
+import type { NetInfo } from "./path/net-info.js";
+import type { OwnEndpoint } from "./path/own-endpoints.js";
+import { PathTable, type PathTunnel, type PathView } from "./path/path-table.js";
+import { type PingKind as TunnelPingKind, Pings } from "./path/ping.js";
+import { peerAPIPort } from "./peerapi.js";
+import { PortSet, type SocketNode } from "./socket/node.js";
+import { type Activity, type Identity as TunnelIdentity, TunnelLink } from "./tunnel/link.js";
+
+/** Options of the public face that concern the node at work; see TailnetOptions. */
+export interface NodeOptions {
+	hostname: string;
+	authKey?: string;
+	controlURL?: string;
+	store?: string;
+	authorities?: string[];
+	ephemeral?: boolean;
+	tags?: string[];
+	port?: number;
+	endpoints?: string[];
+	shieldsUp?: boolean;
+	acceptRoutes?: boolean;
+	advertiseRoutes?: string[];
+	exitNode?: string;
+	/** Size of the tunnel's peer pool. */
+	peerSlots: number;
+}
+
+/** What the node tells the public face. */
+export interface NodeOwner {
+	login(url: string): void;
+	selfChanged(): void;
+	peersChanged(change: NetmapChange): void;
+	pathChanged(index: number): void;
+	/** The state, its reason or a condition. */
+	healthChanged(verdict: Verdict, before: Verdict): void;
+	error(error: TailnetError): void;
+}
+
+/** Self attribute by which an administrator forbids everything but TCP 443: no UDP, only relays. */
+const relayOnlyCapability = "only-tcp-443";
+/** A home relay that cannot be connected to for so long is no candidate for home. */
+const deadRelayMS = 30_000;
+
+export class Node implements SocketNode {
+	readonly netmap: Netmap;
+	readonly network: Network;
+	readonly ports = { tcp: new PortSet(portSeed()), udp: new PortSet(portSeed()) };
+	readonly #options: NodeOptions;
+	readonly #owner: NodeOwner;
+	readonly #identity: Identity;
+	readonly #box: DiscoBox;
+	readonly #link: TunnelLink;
+	readonly #control: Control;
+	readonly #derp: DERP;
+	#paths: PathTable;
+	#pings: Pings;
+	#hasMap = false;
+	#closed = false;
+	#keyExpired = false;
+	#isRelayOnly = false;
+	readonly #health: HealthWatch;
+	#pathTimer: Timer | undefined;
+	#clockTimer: Timer | undefined;
+
+	/** @throws TailnetError "store", "io" */
+	constructor(options: NodeOptions, owner: NodeOwner) {
+		this.#options = options;
+		this.#owner = owner;
+		const store = openState(options.store);
+		this.#identity = new Identity(store);
+		const identity = this.#identity;
+		this.#box = new DiscoBox(identity.discoPrivateKey);
+		this.netmap = new Netmap({
+			acceptRoutes: options.acceptRoutes === true,
+			exitNode: options.exitNode,
+			advertiseRoutes: options.advertiseRoutes ?? [],
+		});
+		this.#link = this.#openTunnel();
+		identity.port = this.#link.port;
+		this.network = new Network(this.#networkOwner());
+		[this.#paths, this.#pings] = this.#makePaths();
+		this.#derp = new DERP({
+			privateKey: identity.nodePrivateKey,
+			source: this.#link,
+			authorities: options.authorities,
+			onStatus: (status) => this.#relayStatus(status),
+			onLost: () => this.network.update("derp-recv-error"),
+			onHomeLost: () => this.network.homeLost(),
+			onError: (error) => this.report(error),
+		});
+		this.#control = new Control(
+			{
+				...(options.controlURL === undefined ? {} : { controlURL: options.controlURL }),
+				...(options.authKey === undefined ? {} : { authKey: options.authKey }),
+				machinePrivateKey: identity.machinePrivateKey,
+				nodePrivateKey: identity.nodePrivateKey,
+				...(identity.oldNodeKey ? { oldNodeKey: identity.oldNodeKey } : {}),
+				isKnown: identity.isRegistered,
+				discoPublicKey: identity.discoPublicKey,
+				host: {
+					hostname: options.hostname,
+					routableIPs: options.advertiseRoutes ?? [],
+					peerAPI4: peerAPIPort,
+					peerAPI6: peerAPIPort,
+					shieldsUp: options.shieldsUp === true,
+				},
+				ephemeral: options.ephemeral === true,
+				tags: options.tags ?? [],
+				authorities: options.authorities ?? [],
+				mapReader: new MapReader(this.netmap),
+			},
+			this.#controlCallbacks(),
+		);
+		const node = this;
+		this.#health = new HealthWatch({
+			facts: () => this.#facts(),
+			get counters() {
+				return node.counters;
+			},
+			changed: (verdict, before) => this.#owner.healthChanged(verdict, before),
+		});
+		this.#control.start();
+		this.#renewClock();
+	}
+
+	get link(): TunnelLink {
+		if (this.#closed) throw new TailnetError("closed", "the node is closed");
+		return this.#link;
+	}
+
+	get verdict(): Verdict {
+		return this.#health.verdict;
+	}
+
+	/** Home relay region, 0 = none. */
+	get homeRegion(): number {
+		return this.#derp.home;
+	}
+
+	/** Counters of every layer, by name. */
+	get counters(): Record<string, number> {
+		const { disco } = this.#paths;
+		return {
+			...this.#link.counters(),
+			"disco.pings": disco.pings,
+			"disco.pongs": disco.pongs,
+			"disco.unknownKey": disco.unknownKey,
+			"disco.unreadable": disco.unreadable,
+			"disco.limited": disco.limited,
+			"paths.active": this.#paths.active,
+			"paths.full": this.#paths.full,
+			"paths.evicted": this.#paths.evicted,
+			"control.messages": this.#control.status.messages,
+			"control.updates": this.#control.status.updates,
+			"control.sessions": this.#control.status.sessions,
+			"netmap.bytes": this.netmap.bytes,
+			"netmap.peakBufferBytes": this.netmap.peakBufferBytes,
+			"tunnel.waiting": this.#link.waiting,
+		};
+	}
+
+	path(index: number): PathView | undefined {
+		return this.#paths.view(index, monotonicMS());
+	}
+
+	/** Code of a DERP region, or its number. */
+	regionCode(region: number): string {
+		return this.netmap.derpMap.region(region)?.code || String(region);
+	}
+
+	ping(kind: TunnelPingKind, index: number, timeoutMS: number): Promise<{ latencyMS: number; via: string }> {
+		return new Promise((resolve, reject) => {
+			this.#pings.start(kind, index, timeoutMS, monotonicMS(), (error, result) => {
+				if (result) resolve(result);
+				else reject(error);
+			});
+			this.#armPaths();
+		});
+	}
+
+	/** Other UDP sockets; sessions stay. */
+	rebind(): void {
+		this.link.rebind(this.#options.port || this.#link.port);
+		this.network.expire();
+		this.#paths.connectivityChanged(monotonicMS());
+		this.#control.reconnect();
+		this.network.update("link-change-major");
+	}
+
+	logout(): Promise<void> {
+		return new Promise((resolve, reject) => {
+			this.#control.logout((error) => {
+				this.#identity.forget();
+				this.#health.stop("logged out");
+				if (error) reject(error);
+				else resolve();
+			});
+		});
+	}
+
+	report(error: unknown): void {
+		if (error instanceof TailnetError) this.#owner.error(error);
+		else {
+			log("error", `${(error as { stack?: string }).stack ?? String(error)}`);
+			this.#owner.error(new TailnetError("io", `an exception left a callback: ${(error as { message?: string }).message ?? String(error)}`));
+		}
+	}
+
+	later(callback: () => void): void {
+		startTimer(() => {
+			if (!this.#closed) callback();
+		}, 0);
+	}
+
+	close(): void {
+		if (this.#closed) return;
+		this.#closed = true;
+		stopTimer(this.#pathTimer);
+		stopTimer(this.#clockTimer);
+		this.#pings.close();
+		this.#control.close();
+		this.network.close();
+		this.#derp.close();
+		this.#link.close();
+		this.#identity.close(monotonicMS());
+		this.#health.stop("");
+	}
+
+	// ---- Tunnel ----
+
+	#openTunnel(): TunnelLink {
+		const now = (): number => monotonicMS();
+		try {
+			return new TunnelLink(this.#tunnelIdentity(), {
+				stun: (endpoint, datagram) => this.network.stun(endpoint, datagram),
+				disco: (endpoint, datagram) => this.#withPaths(() => void (this.#isRelayOnly || this.#paths.disco.receiveUDP(endpoint, datagram, now()))),
+				derpDisco: (region, source, packet) => this.#withPaths(() => this.#paths.disco.receiveDERP(region, source, packet, now())),
+				peerWantedByAddress: (address) => this.#withPaths(() => this.#paths.peerWantedByAddress(address, now())),
+				peerWantedByKey: (key) => this.#withPaths(() => this.#paths.peerWantedByKey(key, now())),
+				activity: (handle, activity) => this.#activity(handle, activity),
+				peerIdle: (handle) => this.#withPaths(() => this.#paths.peerIdle(handle, now())),
+				derpReady: (region) => this.#derp.ready(region),
+				tsmp: (handle, source, payload) => this.#withPaths(() => void (this.#paths.tsmp(handle, source, payload) || this.#pings.tsmp(payload, now()))),
+				echoReply: (_handle, _source, id, sequence) => void this.#pings.echoReply(id, sequence, now()),
+				session: (handle, initiated) => this.#withPaths(() => this.#paths.session(handle, initiated, now())),
+				unreachable: (endpoint) => this.#withPaths(() => this.#paths.unreachable(endpoint, now())),
+				socketsDead: () => this.rebind(),
+				report: (error) => this.report(error),
+			});
+		} catch (error) {
+			throw new TailnetError("io", (error as { message?: string }).message ?? "no UDP socket can be opened");
+		}
+	}
+
+	#tunnelIdentity(): TunnelIdentity {
+		const { self } = this.netmap;
+		const { clockMS, boundSeconds } = this.#identity.clock(wallClockMS(), monotonicMS());
+		return {
+			nodePrivateKey: this.#identity.nodePrivateKey,
+			discoPublicKey: this.#identity.discoPublicKey,
+			addressV4: self.address4,
+			addressV6: self.address6,
+			peerAPIPortV4: peerAPIPort,
+			peerAPIPortV6: peerAPIPort,
+			shieldsUp: this.#options.shieldsUp === true,
+			port: this.#options.port || this.#identity.port,
+			clockMS,
+			clockBoundSeconds: boundSeconds,
+		};
+	}
+
+	#activity(handle: number, activity: Activity): void {
+		this.network.used();
+		this.#withPaths(() => this.#paths.activity(handle, activity, monotonicMS()));
+	}
+
+	#renewClock(): void {
+		this.#clockTimer = startTimer(() => {
+			const { clockMS, boundSeconds } = this.#identity.clock(wallClockMS(), monotonicMS());
+			this.#link.clock(clockMS, boundSeconds);
+			this.#renewClock();
+		}, this.#identity.clockRenewMS);
+	}
+
+	// ---- Paths ----
+
+	#makePaths(): [PathTable, Pings] {
+		const paths = new PathTable({
+			tunnel: this.#pathTunnel(),
+			owner: {
+				endpointsWanted: () => this.network.update("refresh-for-peering"),
+				pathChanged: (index) => this.#owner.pathChanged(index),
+				pingAnswered: (token, latencyMS, address, region) => this.#pings.answered(token, latencyMS, address, region),
+			},
+			netmap: this.netmap,
+			self: this.netmap.self,
+			nodeKey: this.#identity.nodePublicKey,
+			box: this.#box,
+			ownEndpoints: this.network.endpoints,
+			slots: this.#options.peerSlots,
+			random: randomBytes,
+		});
+		const pings = new Pings({
+			paths,
+			peers: this.netmap.peers,
+			self: this.netmap.self,
+			tunnel: this.#link,
+			discoKey: this.#identity.discoPublicKey,
+			regionCode: (region) => this.regionCode(region),
+			random: randomBytes,
+		});
+		return [paths, pings];
+	}
+
+	/** The tunnel, but for datagrams that may not leave. */
+	#pathTunnel(): PathTunnel {
+		const link = this.#link;
+		return {
+			peer: (peer) => link.peer(peer),
+			peerRemove: (handle) => link.peerRemove(handle),
+			path: (handle, endpoint, trustedUntilMS, homeRegion) => link.path(handle, endpoint, trustedUntilMS, homeRegion),
+			sessionDrop: (handle) => link.sessionDrop(handle),
+			sendRaw: (endpoint, datagram) => this.#sendRaw(endpoint, datagram),
+			derpSend: (region, nodeKey, packet) => link.derpSend(region, nodeKey, packet),
+			inject: (packet) => link.inject(packet),
+		};
+	}
+
+	#sendRaw(endpoint: string, datagram: Uint8Array): void {
+		if (!this.#isRelayOnly) this.#link.sendRaw(endpoint, datagram);
+	}
+
+	/** Runs an event of the paths and sets their next wake-up. */
+	#withPaths(event: () => void): void {
+		event();
+		this.#armPaths();
+	}
+
+	#armPaths(): void {
+		stopTimer(this.#pathTimer);
+		this.#pathTimer = undefined;
+		const deadline = Math.min(this.#paths.deadline ?? Number.POSITIVE_INFINITY, this.#pings.deadline ?? Number.POSITIVE_INFINITY);
+		if (this.#closed || deadline === Number.POSITIVE_INFINITY) return;
+		this.#pathTimer = startTimer(
+			() => {
+				const now = monotonicMS();
+				this.#withPaths(() => {
+					this.#paths.tick(now);
+					this.#pings.tick(now);
+				});
+			},
+			Math.max(0, Math.ceil(deadline - monotonicMS())),
+		);
+	}
+
+	// ---- Control ----
+
+	#controlCallbacks(): ControlCallbacks {
+		return {
+			onState: () => this.#health.look(),
+			onLogin: (url) => this.#owner.login(url),
+			onRegistered: (registration) => this.#registered(registration),
+			onNodeKeyWanted: () => this.#identity.rotate(),
+			onMap: (message) => this.#map(message),
+			onPing: (type, address, done) => this.#pingForControl(type, address, done),
+			onError: (error) => this.#owner.error(error),
+		};
+	}
+
+	/** Control has taken our node key; if it is another one than before, everything that speaks under it changes now, at once. */
+	#registered(_registration: Registration): void {
+		const isRotation = this.#identity.oldNodeKey !== undefined;
+		this.#identity.registered();
+		if (!isRotation) return;
+		this.#link.identity(this.#tunnelIdentity());
+		this.#derp.setNodeKey(this.#identity.nodePrivateKey);
+		this.#paths.clear();
+		this.#pings.close();
+		[this.#paths, this.#pings] = this.#makePaths();
+		this.#identity.wipeRetired();
+		this.#health.look();
+	}
+
+	#map(message: MapMessage): void {
+		const { change } = message;
+		if (!change) {
+			this.#health.look();
+			return;
+		}
+		const isFirst = !this.#hasMap;
+		this.#hasMap = true;
+		if (change.self || isFirst) this.#link.identity(this.#tunnelIdentity());
+		if (change.filter || isFirst) this.#link.filter(this.netmap.filter, this.#options.shieldsUp === true);
+		this.#setRelayOnly(this.netmap.self.hasCapability(relayOnlyCapability));
+		if (change.derp) {
+			this.#derp.setMap(this.netmap.derpMap.regions);
+			this.network.setRegions(this.netmap.derpMap.probeRegions, (region) => this.netmap.derpMap.score(region));
+		}
+		this.#withPaths(() => this.#paths.netmapChanged(change, monotonicMS()));
+		if (change.self || isFirst) this.#owner.selfChanged();
+		this.#owner.peersChanged(change);
+		this.#health.look();
+	}
+
+	/** UDP may not be used any more, or again. */
+	#setRelayOnly(isRelayOnly: boolean): void {
+		if (isRelayOnly === this.#isRelayOnly) return;
+		this.#isRelayOnly = isRelayOnly;
+		this.network.expire();
+		this.#withPaths(() => this.#paths.connectivityChanged(monotonicMS()));
+		this.network.update("link-change-major");
+	}
+
+	#pingForControl(type: string, address: string, done: (answer: PingAnswer) => void): void {
+		const kind = type.toLowerCase();
+		const bytes = parseAddress(address);
+		const index = bytes ? this.netmap.peers.findByAddress(bytes) : -1;
+		if (index < 0 || !(kind === "disco" || kind === "tsmp" || kind === "icmp")) {
+			done({ error: index < 0 ? "no matching peer" : `ping type ${type} is not supported` });
+			return;
+		}
+		const view = this.netmap.peers.view(index);
+		this.ping(kind, index, 10_000).then(
+			({ latencyMS, via }) => {
+				const region = via.startsWith("DERP ") ? (view?.homeRegion ?? 0) : 0;
+				done({
+					error: "",
+					latencySeconds: latencyMS / 1000,
+					nodeIP: address,
+					nodeName: view?.name ?? "",
+					...(region ? { derpRegion: region, derpRegionCode: this.regionCode(region) } : { endpoint: via }),
+				});
+			},
+			(error: TailnetError) => done({ error: error.message }),
+		);
+	}
+
+	// ---- Network and relay ----
+
+	#networkOwner(): ConstructorParameters<typeof Network>[0] {
+		const node = this;
+		return {
+			sendRaw: (endpoint, datagram) => this.#sendRaw(endpoint, datagram),
+			get port() {
+				return node.#link.port;
+			},
+			get isPortFixed() {
+				return (node.#options.port ?? 0) !== 0;
+			},
+			explicitEndpoints: this.#options.endpoints ?? [],
+			get inMapPoll() {
+				return node.#control.status.phase === "polling";
+			},
+			get hasPeers() {
+				return node.netmap.peers.count > 0;
+			},
+			relayHeardAt: (region) => this.#derp.status.find((status) => status.region === region)?.lastFrameMS,
+			get deadRegion() {
+				return node.#health.relayDownMS() > deadRelayMS ? node.#derp.home : 0;
+			},
+			endpointsChanged: (endpoints: readonly OwnEndpoint[]) => this.#control.updateEndpoints(endpoints),
+			endpointsFresh: () => this.#withPaths(() => this.#paths.ownEndpointsUpdated(monotonicMS())),
+			homeChanged: (region) => {
+				this.#derp.setHome(region);
+				this.#health.look();
+			},
+			netInfoChanged: (info) => this.#netInfo(info),
+		};
+	}
+
+	#netInfo(info: NetInfo): void {
+		this.#control.updateNetInfo({
+			preferredDERP: info.PreferredDERP,
+			workingUDP: info.WorkingUDP,
+			workingIPv6: info.WorkingIPv6,
+			osHasIPv6: info.OSHasIPv6,
+			...(info.MappingVariesByDestIP === undefined ? {} : { mappingVariesByDestIP: info.MappingVariesByDestIP }),
+			derpLatency: info.DERPLatency,
+		});
+		this.#health.look();
+	}
+
+	#relayStatus(status: RegionStatus): void {
+		if (status.error && status.error.code === "certificate") this.#owner.error(new TailnetError("certificate", `relay ${status.code}: ${status.error.message}`));
+		if (status.home) this.#health.look();
+	}
+
+	// ---- Health ----
+
+	#facts(): LayerFacts {
+		const { self, derpMap, health } = this.netmap;
+		const unixSeconds = Math.floor(wallClockMS() / 1000);
+		const keyExpired = this.#hasMap && self.isExpired(unixSeconds);
+		if (keyExpired && !this.#keyExpired) this.#control.keyExpired();
+		this.#keyExpired = keyExpired;
+		return {
+			control: this.#control.status,
+			hasMap: this.#hasMap,
+			authorized: self.authorized,
+			keyExpired,
+			keyExpiry: self.keyExpiry,
+			hasRegions: derpMap.regions.size > 0,
+			home: this.#derp.status.find((status) => status.home),
+			udp: this.#isRelayOnly ? undefined : this.network.last?.udp,
+			netmap: health,
+		};
+	}
+}
+
+function openState(name: string | undefined): ReturnType<typeof openStore> {
+	try {
+		return openStore(name);
+	} catch (error) {
+		throw new TailnetError("store", (error as { message?: string }).message ?? "the store cannot be opened");
+	}
+}
+
+function portSeed(): number {
+	const bytes = randomBytes(2);
+	return ((bytes[0] as number) << 8) | (bytes[1] as number);
+}
+

@@ -1,0 +1,411 @@
+/**
+ * The public face: one node of a tailnet.
+ *
+ *   const tailnet = new Tailnet({ hostname: "greenhouse-1", authKey });
+ *   new HTTPServer({ io: tailnet.Listener, port: 80, onConnect(connection) {} });
+ *   await tailnet.ping("laptop");
+ *
+ * What happens inside, and in which order, stands in node.ts.
+ */
+import { machine, monotonicMS, resolveHost, startTimer, stopTimer } from "tailnet/host";
+import { TailnetError } from "./errors.js";
+import type { HealthCondition, TailnetState, Verdict } from "./health.js";
+import { addressToText, parseAddress } from "./netmap/address.js";
+import type { PeerView } from "./netmap/types.js";
+import { Node } from "./node.js";
+import type { NetcheckReport } from "./path/netcheck.js";
+import { PeerAPI } from "./peerapi.js";
+import { Listener, type ListenerOptions } from "./socket/listener.js";
+import { Resolver } from "./socket/resolver.js";
+import { TCP, type TCPOptions } from "./socket/tcp.js";
+import { UDP, type UDPOptions } from "./socket/udp.js";
+
+export { TailnetError, type ErrorCode } from "./errors.js";
+export type { HealthCondition, TailnetState } from "./health.js";
+
+export type PingKind = "disco" | "tsmp" | "icmp" | "peerapi";
+
+export interface PeersChange {
+	/** Peers in the map now. */
+	total: number;
+	/** IDs of peers. */
+	added: string[];
+	changed: string[];
+	removed: number[];
+}
+
+export interface TailnetOptions {
+	/** Name on the tailnet; default: that of the machine. */
+	hostname?: string;
+	/** Registers the node without a person. Needed once: the keys are kept in the store. */
+	authKey?: string;
+	/** "https://host", "https://host:port", "http://host:port"; default: Tailscale's. */
+	controlURL?: string;
+	/** Where keys are kept: a folder on desktops, a name on devices. Without one they live as long as the process. */
+	store?: string;
+	/** Certificate authorities to trust besides the machine's, PEM texts. */
+	authorities?: string[];
+	/** The node is removed from the tailnet soon after it is gone. */
+	ephemeral?: boolean;
+	/** "tag:sensor" ...; not needed with a tagged auth key. */
+	tags?: string[];
+	/** UDP port for peers; default: that of the last run, or any. */
+	port?: number;
+	/** Endpoints where peers reach us besides those found, "ip:port". */
+	endpoints?: string[];
+	/** Nothing new comes in. */
+	shieldsUp?: boolean;
+	/** Use the subnet routes of peers. */
+	acceptRoutes?: boolean;
+	/** Subnets offered to the tailnet, "10.0.0.0/24". */
+	advertiseRoutes?: string[];
+	/** Peer through which everything else goes. */
+	exitNode?: string;
+	/** Peers with a session at the same time; the pool is fixed. */
+	peerSlots?: number;
+	/** reason is "" when there is nothing to say. */
+	onStateChange?(state: TailnetState, reason: string): void;
+	/** A person has to visit the URL: show it as text or as QR code. */
+	onLogin?(url: string): void;
+	/** Own name or addresses changed. */
+	onSelfChange?(): void;
+	onPeersChange?(change: PeersChange): void;
+	/** via: "192.0.2.7:41641", or "DERP fra". */
+	onPathChange?(peer: string, via: string): void;
+	onHealthChange?(conditions: HealthCondition[]): void;
+	/** Something went wrong; the node goes on by itself where it can. */
+	onError?(error: TailnetError): void;
+}
+
+export interface Peer {
+	id: string;
+	/** FQDN without trailing dot. */
+	name: string;
+	/** The first address, IPv4 if there is one. */
+	address: string;
+	addresses: string[];
+	/** undefined = not known. */
+	online: boolean | undefined;
+	expired: boolean;
+	/** Where packets to it go: "192.0.2.7:41641", "DERP fra"; undefined for a peer nobody talks to. */
+	path: string | undefined;
+	/** Of the last answer by the path. */
+	latencyMS: number | undefined;
+}
+
+export interface PingOptions {
+	/** Default "disco". */
+	kind?: PingKind;
+	/** Default 5000. */
+	timeoutMS?: number;
+}
+
+export interface PingAnswer {
+	latencyMS: number;
+	via: string;
+}
+
+const defaultPeerSlots = 256;
+
+function guarded(tailnet: { report(error: unknown): void }, action: () => void): void {
+	try {
+		action();
+	} catch (error) {
+		tailnet.report(error);
+	}
+}
+
+export default class Tailnet {
+	/** Classes bound to this node, to the ECMA-419 contract: give them as `io` to the SDK's clients and servers. */
+	readonly TCP: new (options?: TCPOptions) => TCP;
+	readonly UDP: new (options?: UDPOptions) => UDP;
+	readonly Listener: new (options?: ListenerOptions) => Listener;
+	readonly Resolver: new (options?: object) => Resolver;
+	/** Fulfilled when the node is running for the first time; rejected when it is closed before. */
+	readonly running: Promise<void>;
+	readonly #node: Node;
+	readonly #options: TailnetOptions;
+	#peerAPI: PeerAPI | undefined;
+	#settle: { done(): void; failed(error: TailnetError): void };
+	#closed = false;
+
+	/**
+	 * The node connects by itself, and again after every failure, until close().
+	 * @throws TailnetError "argument", "store", "io"
+	 */
+	constructor(options: TailnetOptions = {}) {
+		this.#options = options;
+		const hostname = options.hostname ?? machine.hostname;
+		if (!/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(hostname)) {
+			throw new TailnetError("argument", `hostname: expected up to 63 letters, digits and hyphens, got ${hostname}`);
+		}
+		let settle: { done(): void; failed(error: TailnetError): void } = { done() {}, failed() {} };
+		this.running = new Promise((resolve, reject) => {
+			settle = { done: resolve, failed: reject };
+		});
+		this.#settle = settle;
+		// Nobody has to wait for it: without this a close() before running would be an unhandled rejection.
+		this.running.catch(() => {});
+
+		const node = new Node(
+			{ ...options, hostname, peerSlots: options.peerSlots ?? defaultPeerSlots },
+			{
+				login: (url) => this.#tell(() => options.onLogin?.(url)),
+				selfChanged: () => this.#selfChanged(),
+				peersChanged: (change) =>
+					this.#tell(() =>
+						options.onPeersChange?.({
+							total: node.netmap.peers.count,
+							added: this.#ids(change.added),
+							changed: this.#ids(change.changed),
+							removed: [...change.removed],
+						}),
+					),
+				pathChanged: (index) => this.#pathChanged(index),
+				healthChanged: (verdict, before) => this.#healthChanged(verdict, before),
+				error: (error) => this.#tell(() => options.onError?.(error)),
+			},
+		);
+		this.#node = node;
+		this.TCP = class extends TCP {
+			constructor(tcpOptions?: TCPOptions) {
+				super(node, tcpOptions);
+			}
+		};
+		const BoundTCP = this.TCP;
+		this.UDP = class extends UDP {
+			constructor(udpOptions?: UDPOptions) {
+				super(node, udpOptions);
+			}
+		};
+		this.Listener = class extends Listener {
+			constructor(listenerOptions?: ListenerOptions) {
+				super(node, () => new BoundTCP(), listenerOptions);
+			}
+		};
+		const resolve = (name: string): Promise<string[]> => this.resolve(name);
+		this.Resolver = class extends Resolver {
+			constructor() {
+				super(resolve);
+			}
+		};
+		this.#peerAPI = new PeerAPI({
+			TCP: this.TCP,
+			Listener: this.Listener,
+			isPeer: (address) => this.#peerByAddress(address) !== undefined,
+			isOwn: (address) => this.addresses.includes(address),
+		});
+	}
+
+	get state(): TailnetState {
+		return this.#node.verdict.state;
+	}
+
+	/** Why the state is what it is, for people; "" when there is nothing to say. */
+	get reason(): string {
+		return this.#node.verdict.reason;
+	}
+
+	/** FQDN without trailing dot; "" before the first map. */
+	get name(): string {
+		return this.#node.netmap.self.name;
+	}
+
+	/** Own addresses on the tailnet. */
+	get addresses(): string[] {
+		return this.#node.netmap.self.addresses.map((address) => addressToText(address));
+	}
+
+	/** Code of the relay region where peers reach us, undefined while there is none. */
+	get homeRegion(): string | undefined {
+		return this.#node.homeRegion === 0 ? undefined : this.#node.regionCode(this.#node.homeRegion);
+	}
+
+	/** When the node key expires, as RFC 3339 text; undefined = never, or not known. */
+	get keyExpiry(): string | undefined {
+		const seconds = this.#node.netmap.self.keyExpiry;
+		return seconds === 0 ? undefined : new Date(seconds * 1000).toISOString();
+	}
+
+	/** What is wrong, layer by layer; empty when all is well. */
+	get health(): HealthCondition[] {
+		return this.#node.verdict.conditions;
+	}
+
+	/** Decoded one by one while iterating: a tailnet of thousands costs no list. */
+	get peers(): Iterable<Peer> {
+		const { peers } = this.#node.netmap;
+		const toPeer = (index: number): Peer | undefined => this.#peer(index);
+		return {
+			*[Symbol.iterator]() {
+				for (let index = 0; index < peers.limit; index += 1) {
+					const peer = peers.has(index) ? toPeer(index) : undefined;
+					if (peer) yield peer;
+				}
+			},
+		};
+	}
+
+	/** Counters and pool sizes of every layer, by name. */
+	get counters(): Record<string, number> {
+		return this.#closed ? {} : this.#node.counters;
+	}
+
+	/**
+	 * Asks a peer for an answer.
+	 * @param peer name, short name, or tailnet address
+	 * @returns how long it took and by which way; rejects with TailnetError "not-found", "timeout", "peer-expired", "no-route"
+	 */
+	async ping(peer: string, options: PingOptions = {}): Promise<PingAnswer> {
+		const { kind = "disco", timeoutMS = 5000 } = options;
+		const index = await this.#find(peer);
+		if (kind === "peerapi") return this.#pingPeerAPI(index, timeoutMS);
+		if (kind !== "disco" && kind !== "tsmp" && kind !== "icmp") throw new TailnetError("argument", `kind: expected disco, tsmp, icmp or peerapi, got ${String(kind)}`);
+		return this.#node.ping(kind, index, timeoutMS);
+	}
+
+	/** Addresses of a name: of the tailnet from the map, of others from the machine's resolver. Rejects with TailnetError "not-found". */
+	async resolve(name: string): Promise<string[]> {
+		this.#check();
+		const answer = this.#node.netmap.names.resolve(name);
+		if (answer.addresses) return answer.addresses;
+		if (!answer.isOutside) throw new TailnetError("not-found", `no such name on the tailnet: ${name}`);
+		try {
+			return await resolveHost(name);
+		} catch (error) {
+			throw new TailnetError("not-found", (error as { message?: string }).message ?? `no address for ${name}`);
+		}
+	}
+
+	/** Looks at the network: UDP, NAT, latency of every relay region. */
+	netcheck(): Promise<NetcheckReport> {
+		this.#check();
+		return this.#node.network.check();
+	}
+
+	/** Call it when the network under the node changed: other UDP socket, other endpoints; connections over the tailnet live on. */
+	rebind(): void {
+		this.#check();
+		this.#node.rebind();
+	}
+
+	/** Gives up the node key. The node stops; its next start is a new login. */
+	async logout(): Promise<void> {
+		this.#check();
+		await this.#node.logout();
+		this.close();
+	}
+
+	/** Ends everything at once: connections, relay, control. Idempotent. */
+	close(): void {
+		if (this.#closed) return;
+		this.#closed = true;
+		this.#peerAPI?.close();
+		this.#node.close();
+		this.#settle.failed(new TailnetError("closed", "the node was closed"));
+	}
+
+	#healthChanged(verdict: Verdict, before: Verdict): void {
+		const { state, reason, conditions } = verdict;
+		if (state === "running") this.#settle.done();
+		if (state !== before.state || reason !== before.reason) this.#tell(() => this.#options.onStateChange?.(state, reason));
+		if (JSON.stringify(conditions) !== JSON.stringify(before.conditions)) this.#tell(() => this.#options.onHealthChange?.(conditions));
+	}
+
+	#selfChanged(): void {
+		this.#tell(() => this.#options.onSelfChange?.());
+	}
+
+	#pathChanged(index: number): void {
+		const peer = this.#peer(index);
+		if (peer) this.#tell(() => this.#options.onPathChange?.(peer.name, peer.path ?? ""));
+	}
+
+	#tell(callback: () => void): void {
+		guarded(this.#node, callback);
+	}
+
+	#ids(indexes: Uint32Array): string[] {
+		const ids: string[] = [];
+		for (const index of indexes) ids.push(this.#node.netmap.peers.view(index)?.id ?? "");
+		return ids;
+	}
+
+	#peer(index: number): Peer | undefined {
+		const view = this.#node.netmap.peers.view(index);
+		return view && this.#toPeer(view);
+	}
+
+	#toPeer(view: PeerView): Peer {
+		const path = this.#node.path(view.index);
+		return {
+			id: view.id,
+			name: view.name,
+			address: view.addresses[0]?.replace(/\/\d+$/, "") ?? "",
+			addresses: view.addresses.map((address) => address.replace(/\/\d+$/, "")),
+			online: view.online,
+			expired: view.expired,
+			path: path && (path.address === "" ? `DERP ${this.#node.regionCode(path.region)}` : path.address),
+			latencyMS: path && path.address !== "" ? path.latencyMS : undefined,
+		};
+	}
+
+	#peerByAddress(address: string): PeerView | undefined {
+		const bytes = parseAddress(address);
+		const index = bytes ? this.#node.netmap.peers.findByAddress(bytes) : -1;
+		return index < 0 ? undefined : this.#node.netmap.peers.view(index);
+	}
+
+	/** Index of a peer by address or name. @throws TailnetError "not-found" */
+	async #find(peer: string): Promise<number> {
+		this.#check();
+		const { peers } = this.#node.netmap;
+		const literal = parseAddress(peer);
+		const address = literal ?? parseAddress((await this.resolve(peer))[0] ?? "");
+		const index = address ? peers.findByAddress(address) : -1;
+		if (index < 0) throw new TailnetError("not-found", `no such peer: ${peer}`);
+		return index;
+	}
+
+	/** A HEAD request to the peer's PeerAPI, through the tunnel. */
+	#pingPeerAPI(index: number, timeoutMS: number): Promise<PingAnswer> {
+		const view = this.#node.netmap.peers.view(index);
+		const own = this.#node.netmap.self;
+		const address = view?.addresses.find((text) => (text.includes(":") ? own.address6 && view.peerAPI6 : own.address4 && view.peerAPI4))?.replace(/\/\d+$/, "");
+		if (!view || !address) return Promise.reject(new TailnetError("no-route", "the peer announces no PeerAPI"));
+		const isV6 = address.includes(":");
+		const port = isV6 ? view.peerAPI6 : view.peerAPI4;
+		const host = isV6 ? `[${address}]:${port}` : `${address}:${port}`;
+		const request = Uint8Array.from(`HEAD / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, (character) => character.charCodeAt(0));
+		const started = monotonicMS();
+		return new Promise((resolve, reject) => {
+			const finish = (error?: TailnetError): void => {
+				stopTimer(timer);
+				socket.close();
+				if (error) reject(error);
+				else resolve({ latencyMS: monotonicMS() - started, via: this.#peer(index)?.path ?? "" });
+			};
+			const timer = startTimer(() => finish(new TailnetError("timeout", `no answer within ${timeoutMS} ms`)), timeoutMS);
+			let asked = false;
+			const socket = new this.TCP({
+				address,
+				port,
+				onWritable() {
+					if (asked) return;
+					asked = true;
+					this.write(request);
+				},
+				onReadable(count) {
+					const bytes = new Uint8Array(this.read(count) as ArrayBuffer);
+					const isOK = String.fromCharCode(...bytes.subarray(0, 12)) === "HTTP/1.1 200";
+					finish(isOK ? undefined : new TailnetError("refused", "the PeerAPI did not answer 200"));
+				},
+				onError: finish,
+			});
+		});
+	}
+
+	#check(): void {
+		if (this.#closed) throw new TailnetError("closed", "the node is closed");
+	}
+}
