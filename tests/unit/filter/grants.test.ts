@@ -1,0 +1,32 @@
+/** Capability grants (protocol/filter.md §5.5). */
+import { grantedCapabilities } from "../../../modules/netmap/filter-grants.js";
+import { compileRules } from "../../../modules/netmap/filter-rules.js";
+import { Interner } from "../../../modules/netmap/interner.js";
+import { describe, expect, test } from "../../harness.js";
+import vectors from "../../vectors/filter.json" with { type: "json" };
+
+describe("grants", () => {
+	for (const vector of vectors.grants as { name: string; rules: unknown; queries: { src: string; dst: string; caps: Record<string, unknown[]> }[] }[])
+		for (const query of vector.queries)
+			test(`what ${query.src} may do at ${query.dst}`, () => {
+				const chunk = compileRules(vector.rules, { capabilities: new Interner(100), grants: true });
+				expect(Object.fromEntries(grantedCapabilities([chunk], query.src, query.dst))).toEqual(query.caps);
+			});
+
+	test("values of a capability come in the order of chunks", () => {
+		const chunk = (value: number) =>
+			compileRules([{ SrcIPs: ["*"], CapGrant: [{ Dsts: ["0.0.0.0/0"], CapMap: { a: [value] } }] }], { capabilities: new Interner(1), grants: true });
+		expect(grantedCapabilities([chunk(1), chunk(2)], "10.0.0.1", "10.0.0.2").get("a")).toEqual([1, 2]);
+	});
+
+	test("nothing is kept when grants are not asked for", () => {
+		const chunk = compileRules([{ SrcIPs: ["*"], CapGrant: [{ Dsts: ["0.0.0.0/0"], Caps: ["a"] }] }], { capabilities: new Interner(1) });
+		expect(chunk.grants).toEqual([]);
+		expect(grantedCapabilities([chunk], "10.0.0.1", "10.0.0.2").size).toBe(0);
+	});
+
+	test("an address that is none is granted nothing", () => {
+		const chunk = compileRules([{ SrcIPs: ["*"], CapGrant: [{ Dsts: ["0.0.0.0/0"], Caps: ["a"] }] }], { capabilities: new Interner(1), grants: true });
+		expect(grantedCapabilities([chunk], "somewhere", "10.0.0.2").size).toBe(0);
+	});
+});
