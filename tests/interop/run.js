@@ -54,7 +54,7 @@ async function runScenario(file, scenario, subject, only) {
 		try {
 			const note = await withTimeout(run(context), options.timeoutMS ?? 60_000);
 			counts.passed++;
-			console.log(`ok - ${sentence}${note ? ` (${note})` : ""} [${Math.round(performance.now() - began)} ms]`);
+			console.log(`ok - ${sentence}${typeof note === "string" ? ` (${note})` : ""} [${Math.round(performance.now() - began)} ms]`);
 		} catch (error) {
 			report(sentence, error);
 		}

@@ -36,7 +36,7 @@ export class Namespace {
 		this.name = name;
 		this.number = number;
 		this.address = `10.71.0.${number}`;
-		this.address6 = v6 ? `fd71::${number}` : undefined;
+		this.address6 = v6 ? `2001:db8:71::${number}` : undefined;
 		this.holder = holder;
 	}
 
@@ -106,7 +106,7 @@ export class Network {
 			"ip link set eth0 up",
 			`ip neighbour add 10.71.0.254 lladdr ${nobody} dev eth0 nud permanent`,
 			"ip route add default via 10.71.0.254",
-			...(this.#v6 ? [`ip -6 neighbour add fd71::fe lladdr ${nobody} dev eth0 nud permanent`, "ip -6 route add default via fd71::fe"] : []),
+			...(this.#v6 ? [`ip -6 neighbour add 2001:db8:71::fe lladdr ${nobody} dev eth0 nud permanent`, "ip -6 route add default via 2001:db8:71::fe"] : []),
 		];
 		await namespace.run("sh", "-ec", script.join("\n"));
 		return namespace;

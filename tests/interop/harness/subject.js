@@ -23,6 +23,7 @@ import { nodeCommand } from "./requirements.js";
  * @property {string} [authKey]
  * @property {string} [ca] file of the relays' certificate authority
  * @property {string[]} [args] further arguments of our command
+ * @property {number} [expectPeers] running() also waits for so many peers
  */
 
 export class OwnNode {
@@ -58,6 +59,13 @@ export class OwnNode {
 		this.address = self.addresses.find((address) => !address.includes(":"));
 		this.address6 = self.addresses.find((address) => address.includes(":"));
 		this.runningMS = state.at - this.startedAt;
+		// Its first event is the state "connecting": what comes before is the start of Node.js.
+		this.sinceFirstEventMS = state.at - this.events[0].at;
+		const { expectPeers } = this.options;
+		if (expectPeers) {
+			const peers = await this.waitFor(`${expectPeers} peers`, (event) => event.event === "peers" && event.total >= expectPeers, timeoutMS);
+			this.completeMS = Math.max(peers.at, state.at) - this.events[0].at;
+		}
 		return this;
 	}
 

@@ -65,7 +65,7 @@ export class World {
 	}
 
 	async addRelay(options) {
-		const region = await this.peers.do("relay.start", { address: this.hub.address, ...options });
+		const region = await this.peers.do("relay.start", { address: this.hub.address, ...(this.hub.address6 ? { address6: this.hub.address6 } : {}), ...options });
 		this.regions[region.RegionID] = region;
 		return region;
 	}

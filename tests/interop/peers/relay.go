@@ -42,6 +42,7 @@ type relay struct {
 type relayOptions struct {
 	Region      int    `json:"region"`
 	Address     string `json:"address"`     // IP to listen on
+	Address6    string `json:"address6"`    // also reachable at; then it listens on every address
 	Port        int    `json:"port"`        // 0: any
 	HostName    string `json:"hostName"`    // in the DERP map; default: the address itself
 	Certificate string `json:"certificate"` // a kind of certificates.go; default "ca"
@@ -143,7 +144,11 @@ func (rs *relays) start(o relayOptions) (*tailcfg.DERPRegion, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &relay{p: rs.p, options: o, key: key.NewNode(), issued: certificate, address: net.JoinHostPort(o.Address, strconv.Itoa(o.Port))}
+	listenOn := o.Address
+	if o.Address6 != "" {
+		listenOn = "::"
+	}
+	r := &relay{p: rs.p, options: o, key: key.NewNode(), issued: certificate, address: net.JoinHostPort(listenOn, strconv.Itoa(o.Port))}
 	if err := r.listen(); err != nil {
 		return nil, err
 	}
@@ -163,8 +168,11 @@ func (rs *relays) start(o relayOptions) (*tailcfg.DERPRegion, error) {
 	} else {
 		node.IPv6 = o.Address
 	}
+	if o.Address6 != "" {
+		node.IPv6 = o.Address6
+	}
 	if !o.NoSTUN {
-		r.stun, err = newSTUNServer(o.Address)
+		r.stun, err = newSTUNServer(listenOn)
 		if err != nil {
 			return nil, err
 		}

@@ -15,7 +15,7 @@ export default {
 				world.eventually(async () => {
 					const { Endpoints } = await world.known("a");
 					assert.ok(
-						Endpoints.some((endpoint) => endpoint.startsWith("[fd71::")),
+						Endpoints.some((endpoint) => endpoint.startsWith("[2001:db8:71:")),
 						`${Endpoints}`,
 					);
 				}),
@@ -30,7 +30,7 @@ export default {
 				world.place.rules(rules);
 				await world.eventually(async () => {
 					const { endpoint } = await world.ping("t1", a.address, "disco", 2000);
-					assert.match(endpoint, /^\[fd71::/);
+					assert.match(endpoint, /^\[2001:db8:71:/);
 				}, 20_000);
 			},
 		],

@@ -1,0 +1,170 @@
+/**
+ * Measurements with stock peers, for the project's bench command and to be run alone:
+ *
+ *   node tests/interop/bench.js [stock-stock] [own-stock] [own-own]
+ *
+ * Every function makes a world of its own, in which each node is a process of its own and all are in one namespace (loopback, same
+ * cores), and returns plain numbers. A pair is two subjects, "own" or "stock", for example ["own", "stock"]; the first initiates.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { processorSeconds } from "./harness/memory.js";
+import { buildPeers } from "./harness/peers.js";
+import { missing } from "./harness/requirements.js";
+import { at, World } from "./harness/world.js";
+
+export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** Runs `work` with two nodes that have a session over the wanted kind of path. */
+async function withPair([first, second], { relayed = false } = {}, work) {
+	const world = await World.create({ shared: true });
+	try {
+		if (relayed) world.blockUDP();
+		const [a, b] = await Promise.all([world.subject("a", { subject: first }), world.subject("b", { subject: second })]);
+		await world.eventually(async () => {
+			const { via } = await a.do({ do: "ping", peer: b.address, kind: "disco", timeoutMS: 2000 }, 4000);
+			if (via.startsWith("10.71.") === relayed) throw new Error(`the path is ${via}`);
+		}, 20_000);
+		return await work(a, b, world);
+	} finally {
+		await world.close();
+	}
+}
+
+/**
+ * TCP, one stream, echoed and compared; each run is one new connection.
+ * @param {["own" | "stock", "own" | "stock"]} pair
+ * @param {{relayed?: boolean, bytes?: number, runs?: number}} [options]
+ * @returns {Promise<{forward: number[], backward: number[], forwardMedian: number, backwardMedian: number, processor: number[]}>} Mbit/s of
+ * each run, initiated by the first (forward) and by the second, and the seconds of processor time that each node used for all
+ */
+export function throughput(pair, { relayed = false, bytes = 64 * 1024 * 1024, runs = 5 } = {}) {
+	return withPair(pair, { relayed }, async (a, b) => {
+		const echo = async (from, to) => (await from.do({ do: "bulk", peer: to.address, port: 7, bytes, mode: "echo" }, 180_000)).megabitsPerSecond;
+		await a.do({ do: "bulk", peer: b.address, port: 7, bytes: 2_000_000, mode: "echo" }, 60_000);
+		const before = [processorSeconds(a.pid), processorSeconds(b.pid)];
+		const forward = [];
+		const backward = [];
+		for (let run = 0; run < runs; run++) {
+			forward.push(await echo(a, b));
+			backward.push(await echo(b, a));
+		}
+		const processor = [processorSeconds(a.pid) - before[0], processorSeconds(b.pid) - before[1]];
+		return { forward, backward, forwardMedian: median(forward), backwardMedian: median(backward), processor };
+	});
+}
+
+/**
+ * Round trips of a kind of ping, in milliseconds.
+ * @param {{relayed?: boolean, kind?: "disco" | "tsmp" | "icmp" | "peerapi", count?: number}} [options]
+ */
+export function roundTrip(pair, { relayed = false, kind = "tsmp", count = 50 } = {}) {
+	return withPair(pair, { relayed }, async (a, b) => {
+		const latencies = [];
+		for (let i = 0; i < count; i++) latencies.push((await a.do({ do: "ping", peer: b.address, kind, timeoutMS: 5000 }, 8000)).latencyMS);
+		return { medianMS: median(latencies), worstMS: Math.max(...latencies) };
+	});
+}
+
+/**
+ * From start to running: a first login, and starts with the state of the one before. For ours both from the start of the process and
+ * from its first event (which is `new Tailnet`); for a stock node from the new Server on. `firstByteMS` is from there to the first page
+ * fetched from it by a stock peer.
+ */
+export async function startup(subject, { runs = 5 } = {}) {
+	const world = await World.create({ shared: true, subject });
+	try {
+		await world.stock("t1");
+		const results = [];
+		for (let run = 0; run <= runs; run++) {
+			const node = await world.launch("a");
+			await node.running();
+			const { address } = node;
+			const fetched = world.eventually(() => world.peers.do("node.http", { node: "t1", url: `http://${at(address, 80)}/` }, 3000), 20_000, 5);
+			const ready = performance.now();
+			await fetched;
+			const runningMS = node.sinceFirstEventMS ?? node.runningMS;
+			results.push({ runningMS, processMS: node.runningMS, firstByteMS: runningMS + performance.now() - ready });
+			await node.close();
+			await sleep(300);
+		}
+		const [firstLogin, ...later] = results;
+		return { firstLogin, runningMS: median(later.map((r) => r.runningMS)), firstByteMS: median(later.map((r) => r.firstByteMS)) };
+	} finally {
+		await world.close();
+	}
+}
+
+/**
+ * A netmap of `count` peers: time until all are there, and memory of the process; for ours also what its own `memory` says, which
+ * together with a run at another count gives the bytes a peer.
+ */
+export async function manyPeers(subject, { count = 5000 } = {}) {
+	const world = await World.create({ shared: true, subject });
+	try {
+		const { bytesAPeer } = await world.peers.do("control.fakes", { count }, 60_000);
+		const node = await world.subject("a", { expectPeers: count, timeoutMS: 60_000 });
+		await sleep(1000);
+		const memory = subject === "own" ? await node.do({ do: "memory" }) : undefined;
+		return { completeMS: node.completeMS, messageBytes: bytesAPeer * count, ...node.memory(), memory };
+	} finally {
+		await world.close();
+	}
+}
+
+/** Memory of an idle node with one peer and a session. */
+export async function memory(subject) {
+	return withPair([subject, "stock"], {}, async (a) => a.memory());
+}
+
+/**
+ * Packets a minute, both directions, of a node with one peer and nothing to say; it has a namespace of its own for this.
+ * @param {{seconds?: number, settleSeconds?: number}} [options] a session's last keepalives need about 20 s to end, a direct path's
+ * heartbeats 45 s
+ */
+export async function idlePackets(subject, { seconds = 60, settleSeconds = 60 } = {}) {
+	const world = await World.create({ subject });
+	try {
+		await world.stock("t1");
+		const a = await world.subject("a");
+		await world.ping("t1", a.address, "TSMP", 10_000);
+		await sleep(settleSeconds * 1000);
+		const packets = async () => {
+			const [link] = JSON.parse(await world.place.run("ip", "-s", "-j", "link", "show", "eth0"));
+			return link.stats64.rx.packets + link.stats64.tx.packets;
+		};
+		const before = await packets();
+		await sleep(seconds * 1000);
+		return { packetsPerMinute: ((await packets()) - before) * (60 / seconds) };
+	} finally {
+		await world.close();
+	}
+}
+
+async function main(pairs) {
+	const lines = missing();
+	if (lines.length > 0) return console.log(lines.map((line) => `skipped: ${line}`).join("\n"));
+	await buildPeers();
+	const round = (value) => Math.round(value * 100) / 100;
+	for (const pair of pairs.length > 0 ? pairs : ["stock-stock"]) {
+		const kinds = pair.split("-");
+		for (const relayed of [false, true]) {
+			const result = await throughput(kinds, { relayed, bytes: relayed ? 16e6 : 64 * 1024 * 1024 });
+			const rtt = await roundTrip(kinds, { relayed });
+			const cost = result.processor.map((seconds) => `${round(seconds)} s`).join(" + ");
+			console.log(
+				`${pair} ${relayed ? "by DERP" : "direct"}: ${Math.round(result.forwardMedian)} Mbit/s, back ${Math.round(result.backwardMedian)} Mbit/s, processor ${cost}, TSMP ${round(rtt.medianMS)} ms`,
+			);
+		}
+	}
+	for (const subject of new Set(pairs.flatMap((pair) => pair.split("-")).concat("stock"))) {
+		const start = await startup(subject);
+		console.log(
+			`${subject}: first login ${round(start.firstLogin.runningMS)} ms, running ${round(start.runningMS)} ms, first byte ${round(start.firstByteMS)} ms`,
+		);
+		const many = await manyPeers(subject);
+		console.log(`${subject}: 5,000 peers after ${round(many.completeMS)} ms, ${round(many.residentBytes / 1e6)} MB`);
+	}
+	return undefined;
+}
+
+if (import.meta.filename === process.argv[1]) await main(process.argv.slice(2));
