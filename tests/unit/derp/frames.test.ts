@@ -130,12 +130,7 @@ describe("frames", () => {
 	test("what we send is what the reference sends", () => {
 		const sent = new Map<string, string>();
 		for (const connection of vectors.connections) for (const one of connection.clientToServer) sent.set(one.frame, one.name);
-		for (const bytes of [
-			notePreferredFrame(true),
-			notePreferredFrame(false),
-			pingFrame(fromHex("0102030405060708")),
-			pongFrame(fromHex("0807060504030201")),
-		]) {
+		for (const bytes of [notePreferredFrame(true), notePreferredFrame(false), pingFrame(fromHex("0102030405060708")), pongFrame(fromHex("0807060504030201"))]) {
 			expect(sent.has(toHex(bytes))).toBe(true);
 		}
 	});
@@ -203,7 +198,9 @@ describe("HTTP upgrade", () => {
 
 	test("[relay 31] answers 200, 302, 403, 404, 426, 500 and what is no HTTP are refused by their status line", () => {
 		for (const status of [200, 302, 403, 404, 426, 500]) {
-			expect(answer(utf8Encode(`HTTP/1.1 ${status} No\r\n`), 1).result).toEqual({ refused: `101 Switching Protocols was expected, not "HTTP/1.1 ${status} No"` });
+			expect(answer(utf8Encode(`HTTP/1.1 ${status} No\r\n`), 1).result).toEqual({
+				refused: `101 Switching Protocols was expected, not "HTTP/1.1 ${status} No"`,
+			});
 		}
 		for (const plain of vectors.httpPlain) expect("refused" in (answer(utf8Encode(plain.response), 11).result as object)).toBe(true);
 		for (const text of ["HTTP/2 101 x\r\n", "\r\n", "220 smtp\r\n", "\u0000\u0001\u0002\n", "HTTP/1.1 1010 x\r\n", "HTTP/1.1101 x\r\n"]) {

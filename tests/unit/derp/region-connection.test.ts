@@ -1,6 +1,15 @@
 /** One region's connection, event by event: protocol/relay.md §3.6, §3.7, §3.9. */
 import { boxOpen, boxSeal, boxSharedKey, utf8Decode, utf8Encode, x25519PublicKey } from "tailnet/host";
-import { FRAME_HEALTH, FRAME_KEEP_ALIVE, FRAME_PEER_GONE, FRAME_PING, FRAME_PONG, FRAME_RESTARTING, FRAME_SERVER_INFO, frame } from "../../../modules/derp/frames.js";
+import {
+	FRAME_HEALTH,
+	FRAME_KEEP_ALIVE,
+	FRAME_PEER_GONE,
+	FRAME_PING,
+	FRAME_PONG,
+	FRAME_RESTARTING,
+	FRAME_SERVER_INFO,
+	frame,
+} from "../../../modules/derp/frames.js";
 import { IDLE_MS, READ_LIMIT_MS, RegionConnection, type RegionOutput, type RegionTarget } from "../../../modules/derp/region-connection.js";
 import type { DERPNode } from "../../../modules/derp/types.js";
 import { describe, expect, fromHex, Random, test, toHex } from "../../harness.js";
