@@ -22,7 +22,7 @@ const native = join(root, "native");
 const build = join(root, "build", "native");
 const parallel = 2;
 
-const warnings = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wconversion"];
+const warnings = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wconversion"];
 const includes = [`-I${native}`, `-I${tests}`, `-I${build}`, "-isystem", "/usr/include/lwip"];
 const sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"];
 const libraries = ["-Wl,--as-needed", "-lsodium", "-llwip", "-lm", "-lpthread"];

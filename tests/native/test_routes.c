@@ -1,5 +1,4 @@
 /* tn_routes.h against the vectors and against a list that is searched from end to end. */
-#define _POSIX_C_SOURCE 200809L
 #include "tn_routes.h"
 
 #include "tn_vectors.h"
