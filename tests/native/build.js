@@ -106,6 +106,15 @@ function writeVectors() {
 	}
 }
 
+/** Data that the project's own modules make: see filter-blocks.js. */
+async function writeFilterBlocks() {
+	const script = join(tests, "filter-blocks.js");
+	const sources = [script, join(root, "tests", "vectors", "filter.json"), join(root, "tests", "xs", "host.ts"), ...list(join(root, "modules", "netmap"), /\.ts$/)];
+	if (modified(join(build, "filter_blocks.h")) > Math.max(...sources.map(modified))) return;
+	const { ok, output } = await execute(process.execPath, [script]);
+	if (!ok) console.log(output.trimEnd());
+}
+
 /** Builds the archive of native/ and links one program for each source. @returns paths; undefined where it failed */
 async function buildPrograms(sources, variantName) {
 	const variant = variants[variantName];
@@ -191,6 +200,7 @@ async function checkWarnings() {
 
 const args = process.argv.slice(2);
 writeVectors();
+await writeFilterBlocks();
 let ok;
 if (args[0] === "fuzz") ok = await runFuzzers(Number(args[1] ?? 10), args.slice(2));
 else if (args[0] === "check") ok = await checkWarnings();
