@@ -135,6 +135,22 @@ static void send_keepalive(struct tn_wg *wg, unsigned slot, uint64_t now)
 	}
 }
 
+static void fire(struct tn_wg *wg, unsigned slot, uint64_t now)
+{
+	struct tn_wg_peer *peer = &wg->peers[slot];
+	if (due(&peer->zero_keys_at, now))
+		zero_keys(wg, slot);
+	if (!wg->has_key)
+		return;
+	if (due(&peer->retransmit_at, now))
+		retransmit(wg, slot, now);
+	if (due(&peer->send_keepalive_at, now))
+		send_keepalive(wg, slot, now);
+	const bool unanswered = due(&peer->new_handshake_at, now), old = due(&peer->rekey_at, now);
+	if (unanswered || old)
+		(void)initiate(wg, slot, false, now);
+}
+
 static void include(struct tn_wg *wg, uint64_t deadline)
 {
 	if (deadline != 0 && deadline < wg->deadline)
@@ -145,22 +161,14 @@ void tn_wg_tick(struct tn_wg *wg, uint64_t now)
 {
 	if (now < wg->deadline)
 		return;
+	for (unsigned slot = 0; slot < wg->peer_count; slot++)
+		if (wg->peers[slot].used)
+			fire(wg, slot, now);
 	wg->deadline = TN_WG_NO_DEADLINE;
 	for (unsigned slot = 0; slot < wg->peer_count; slot++) {
-		struct tn_wg_peer *peer = &wg->peers[slot];
+		const struct tn_wg_peer *peer = &wg->peers[slot];
 		if (!peer->used)
 			continue;
-		if (due(&peer->zero_keys_at, now))
-			zero_keys(wg, slot);
-		if (wg->has_key) {
-			if (due(&peer->retransmit_at, now))
-				retransmit(wg, slot, now);
-			if (due(&peer->send_keepalive_at, now))
-				send_keepalive(wg, slot, now);
-			const bool unanswered = due(&peer->new_handshake_at, now), old = due(&peer->rekey_at, now);
-			if (unanswered || old)
-				(void)initiate(wg, slot, false, now);
-		}
 		include(wg, peer->zero_keys_at);
 		include(wg, peer->retransmit_at);
 		include(wg, peer->send_keepalive_at);

@@ -1,0 +1,556 @@
+/* tn_wireguard.h under a simulated clock: conversations of two devices. protocol/tunnel.md §2. */
+#include "tn_pair.h"
+#include "vectors_wireguard.h"
+
+static bool lose_all(const struct device *from, const uint8_t *datagram, size_t length)
+{
+	(void)from, (void)datagram, (void)length;
+	return true;
+}
+
+static bool lose_handshakes(const struct device *from, const uint8_t *datagram, size_t length)
+{
+	(void)from, (void)length;
+	return datagram[0] != 4;
+}
+
+static bool lose_data(const struct device *from, const uint8_t *datagram, size_t length)
+{
+	(void)from;
+	return datagram[0] == 4 && length > 32;
+}
+
+static void pair_only(struct device **a, struct device **b)
+{
+	world_reset(1000);
+	*a = device_new();
+	*b = device_new();
+	pair(*a, 0, *b, 0);
+}
+
+TN_TEST("[tunnel 20] the responder sends nothing on a new session before the first authenticated transport message of it")
+{
+	struct device *a, *b;
+	uint8_t datagram[DATAGRAM];
+	pair_only(&a, &b);
+	device_send(a, 0, 100);
+	pump_one(); /* initiation */
+	CHECK(b->peers[0].next != TN_WG_NO_KEYPAIR);
+	CHECK(!tn_wg_has_session(&b->wg, 0, now));
+	CHECK_EQ(device_seal(b, 0, 100, datagram), 0);
+	device_send(b, 0, 60); /* waits; no handshake message either, the response is younger than 5 s */
+	CHECK_EQ(count_sent(b, 4, 0) + count_sent(b, 1, 0), 0);
+	/* not even a forged packet under its index confirms it */
+	uint8_t forged[48] = {4};
+	tn_store32le(forged + 4, b->peers[0].keypairs[b->peers[0].next].local_index);
+	deliver(b, forged, sizeof forged);
+	CHECK(!tn_wg_has_session(&b->wg, 0, now));
+	pump();
+	CHECK(tn_wg_has_session(&b->wg, 0, now));
+	CHECK_EQ(a->received[0], 1);
+	CHECK_EQ(b->received[0], 1);
+}
+
+TN_TEST("[tunnel 21] the initiator sends a keepalive right after the response when nothing is staged, else the staged packets")
+{
+	struct device *a, *b;
+	pair_only(&a, &b);
+	CHECK(tn_wg_initiate(&a->wg, 0, now));
+	pump();
+	CHECK_EQ(count_keepalives(a, 0), 1);
+	CHECK_EQ(b->keepalives[0], 1);
+	CHECK(tn_wg_has_session(&b->wg, 0, now));
+
+	pair_only(&a, &b);
+	device_send(a, 0, 100);
+	device_send(a, 0, 100);
+	pump();
+	CHECK_EQ(count_sent(a, 1, 0), 1);
+	CHECK_EQ(count_keepalives(a, 0), 0);
+	CHECK_EQ(b->received[0], 2);
+}
+
+/* Sessions by number: the keypairs' indices on both sides. */
+static struct {
+	uint32_t a, b;
+} sessions[16];
+
+static void check_slots(const struct tn_vector *want, const struct device *device, bool is_a)
+{
+	static const char *const names[] = {"current", "next", "previous"};
+	const struct tn_wg_peer *peer = &device->peers[0];
+	const uint8_t places[] = {peer->current, peer->next, peer->previous};
+	for (unsigned i = 0; i < 3; i++) {
+		const struct tn_vector *name = tn_vector_get(want, names[i]);
+		if (name->type == TN_VECTOR_NULL) {
+			CHECK_EQ(places[i], TN_WG_NO_KEYPAIR);
+			continue;
+		}
+		const unsigned number = (unsigned)atoi(name->text + 1);
+		if (CHECK(places[i] != TN_WG_NO_KEYPAIR))
+			CHECK_EQ(peer->keypairs[places[i]].local_index, is_a ? sessions[number].a : sessions[number].b);
+	}
+}
+
+TN_TEST("[tunnel 22] all events of keypair_rotation give the same slots")
+{
+	const struct tn_vector *events = tn_vector_get(&tn_vectors_wireguard, "keypair_rotation");
+	struct device *a, *b;
+	pair_only(&a, &b);
+	unsigned number = 0;
+	for (size_t i = 0; i < events->count; i++) {
+		const char *event = tn_vector_get(&events->items[i], "event")->text;
+		const bool by_a = strncmp(event, "alice", 5) == 0;
+		struct device *one = by_a ? a : b, *other = by_a ? b : a;
+		now += 6000;
+		if (strstr(event, "initiates")) {
+			CHECK(tn_wg_initiate(&one->wg, 0, now));
+			pump_one();
+			pump_one();
+			flight_head = flight_tail; /* the confirmation is lost */
+			number++;
+			const struct tn_wg_peer *mine = &one->peers[0], *theirs = &other->peers[0];
+			REQUIRE(mine->current != TN_WG_NO_KEYPAIR && theirs->next != TN_WG_NO_KEYPAIR);
+			const uint32_t own = mine->keypairs[mine->current].local_index, others = theirs->keypairs[theirs->next].local_index;
+			sessions[number].a = by_a ? own : others;
+			sessions[number].b = by_a ? others : own;
+		} else if (strstr(event, "receives")) {
+			device_send(other, 0, 40);
+			pump();
+		}
+		check_slots(tn_vector_get(&events->items[i], "alice"), a, true);
+		check_slots(tn_vector_get(&events->items[i], "bob"), b, false);
+	}
+	CHECK_EQ(number, 8);
+}
+
+TN_TEST("[tunnel 23] crossing initiations end as in the vectors and recover within 11 s once both have something to send")
+{
+	const struct tn_vector *want = tn_vector_get(&tn_vectors_wireguard, "crossing_initiations");
+	for (unsigned round = 0; round < 40; round++) {
+		struct device *a, *b;
+		pair_only(&a, &b);
+		device_send(a, 0, 100);
+		now += round % 31; /* the second packet up to 30 ms later, the initiations still under way */
+		device_send(b, 0, 100);
+		pump_one();
+		pump_one();
+		CHECK_EQ(last_sent(b, 2)->type == 2, tn_vector_true(tn_vector_get(want, "alice_initiation_accepted_by_bob")));
+		CHECK_EQ(last_sent(a, 2)->type == 2, tn_vector_true(tn_vector_get(want, "bob_initiation_accepted_by_alice")));
+		pump();
+		CHECK_EQ(a->peers[0].current != TN_WG_NO_KEYPAIR, tn_vector_true(tn_vector_get(want, "alice_current_keypair")));
+		CHECK_EQ(b->peers[0].current != TN_WG_NO_KEYPAIR, tn_vector_true(tn_vector_get(want, "bob_current_keypair")));
+		CHECK_EQ(a->peers[0].next != TN_WG_NO_KEYPAIR, tn_vector_true(tn_vector_get(want, "alice_next_keypair")));
+		CHECK_EQ(b->peers[0].next != TN_WG_NO_KEYPAIR, tn_vector_true(tn_vector_get(want, "bob_next_keypair")));
+		advance(now + 11000);
+		CHECK_EQ(a->received[0], 1);
+		CHECK_EQ(b->received[0], 1);
+	}
+}
+
+TN_TEST("a packet staged while a handshake message is younger than 5 s starts one when the time is over")
+{
+	struct device *a, *b;
+	pair_only(&a, &b);
+	lose = lose_data;
+	device_send(a, 0, 100);
+	pump_one();
+	flight_head = flight_tail; /* b's response is lost */
+	tn_wg_peer_remove(&a->wg, 0); /* and a does not come back */
+	CHECK(tn_wg_peer_add(&a->wg, 0, b->wg.identity.public_key, now));
+	lose = NULL;
+	device_send(b, 0, 100);
+	CHECK_EQ(count_sent(b, 1, 0), 0);
+	advance(now + 4999);
+	CHECK_EQ(count_sent(b, 1, 0), 0);
+	advance(now + 400);
+	CHECK_EQ(count_sent(b, 1, 0), 1);
+	CHECK_EQ(a->received[0], 1);
+}
+
+TN_TEST("[tunnel 24] transport received with a previous keypair is accepted, and never sent with it")
+{
+	struct device *a, *b;
+	uint8_t old[DATAGRAM];
+	session(&a, &b);
+	const size_t length = device_seal(a, 0, 100, old);
+	const uint32_t old_index = a->peers[0].keypairs[a->peers[0].current].remote_index;
+	now += 6000;
+	CHECK(tn_wg_initiate(&a->wg, 0, now));
+	pump();
+	CHECK(b->peers[0].previous != TN_WG_NO_KEYPAIR);
+	CHECK_EQ(b->peers[0].keypairs[b->peers[0].previous].local_index, old_index);
+	deliver(b, old, length);
+	CHECK_EQ(b->in.kind, TN_WG_DATA);
+	const uint32_t current = b->peers[0].keypairs[b->peers[0].current].remote_index;
+	for (unsigned i = 0; i < 20; i++) {
+		device_send(b, 0, 100);
+		CHECK_EQ(tn_load32le(last_sent(b, 4)->head + 4), current);
+	}
+	/* nor when the current one has gone */
+	b->peers[0].keypairs[b->peers[0].current].counter = TN_REJECT_AFTER_MESSAGES;
+	CHECK_EQ(device_seal(b, 0, 100, old), 0);
+}
+
+TN_TEST("[tunnel 25] an initiation is retried after 5.000 to 5.333 s, 20 in all; then staged packets are dropped and the next one starts anew")
+{
+	struct device *a, *b;
+	bool early = false, late = false;
+	for (unsigned round = 0; round < 10; round++) {
+		pair_only(&a, &b);
+		lose = lose_all;
+		device_send(a, 0, 100);
+		advance(now + 20 * 5334 + 5000);
+		CHECK_EQ(count_sent(a, 1, 0), 20);
+		CHECK_EQ(record_count, 20);
+		for (unsigned i = 1; i < 20; i++) {
+			const uint64_t gap = records[i].at - records[i - 1].at;
+			CHECK(gap >= 5000 && gap <= 5333);
+			early = early || gap < 5050;
+			late = late || gap > 5283;
+		}
+		CHECK_EQ(a->dropped[0], 1);
+		CHECK_EQ(a->staged[0], 0);
+		device_send(a, 0, 100);
+		CHECK_EQ(count_sent(a, 1, 0), 21);
+		lose = NULL;
+		advance(now + 6000);
+		CHECK_EQ(b->received[0], 1);
+	}
+	CHECK(early && late); /* the jitter uses its range */
+}
+
+TN_TEST("[tunnel 26] each retransmission has a new ephemeral, a new index and a greater timestamp; the old index is dead")
+{
+	struct device *a, *b;
+	uint8_t response[92];
+	pair_only(&a, &b);
+	device_send(a, 0, 100);
+	pump_one();
+	memcpy(response, b->in.reply, 92);
+	flight_head = flight_tail;
+	lose = lose_all;
+	advance(now + 30000);
+	CHECK(record_count > 5);
+	uint8_t last_timestamp[12] = {0};
+	for (unsigned i = 0; i < record_count; i++) {
+		if (records[i].type != 1)
+			continue;
+		struct tn_initiation initiation;
+		CHECK(tn_handshake_read_static(&initiation, &b->wg.identity, records[i].head));
+		CHECK(tn_handshake_read_timestamp(&initiation, &b->wg.identity, &b->peers[0].remote, records[i].head));
+		CHECK(memcmp(initiation.timestamp, last_timestamp, 12) > 0);
+		memcpy(last_timestamp, initiation.timestamp, 12);
+		for (unsigned k = 0; k < i; k++)
+			if (records[k].type == 1) {
+				CHECK(memcmp(records[k].head + 8, records[i].head + 8, 32) != 0);
+				CHECK(memcmp(records[k].head + 4, records[i].head + 4, 4) != 0);
+			}
+	}
+	struct snapshot before;
+	snapshot(a, &before);
+	deliver(a, response, 92); /* to the first initiation */
+	ignored(a);
+	unchanged(a, &before);
+}
+
+TN_TEST("[tunnel 27] no handshake message to a peer within 5 s of the last one, apart from responses")
+{
+	struct device *a, *b;
+	pair_only(&a, &b);
+	lose = lose_handshakes;
+	for (unsigned i = 0; i < 3000; i++) {
+		advance(now + tn_test_random_below(60));
+		device_send(tn_test_random_below(2) ? a : b, 0, 40);
+	}
+	uint64_t last[2] = {0, 0};
+	unsigned count = 0;
+	for (unsigned i = 0; i < record_count; i++) {
+		const unsigned who = records[i].from == a ? 0 : 1;
+		if (records[i].type != 1)
+			continue;
+		CHECK(last[who] == 0 || records[i].at - last[who] >= 5000);
+		last[who] = records[i].at;
+		count++;
+	}
+	CHECK(count > 10);
+}
+
+TN_TEST("[tunnel 28] rekey after 120 s on sending, by the initiator only, and only when the batch is out")
+{
+	struct device *a, *b;
+	session(&a, &b);
+	const uint64_t born = now;
+	unsigned mark = record_count;
+	advance(born + 120000);
+	device_send(a, 0, 100);
+	device_send(b, 0, 100);
+	CHECK_EQ(count_sent(a, 1, mark) + count_sent(b, 1, mark), 0);
+	pump();
+	advance(born + 120001);
+	mark = record_count;
+	device_send(b, 0, 100);
+	CHECK_EQ(count_sent(b, 1, mark), 0);
+	device_send(a, 0, 100);
+	CHECK_EQ(count_sent(a, 1, mark), 1);
+	CHECK_EQ(records[mark + 1].type, 4); /* the packet goes first */
+	CHECK_EQ(records[mark + 2].type, 1);
+	pump();
+	CHECK_EQ(a->peers[0].keypairs[a->peers[0].current].created_at, now);
+	CHECK_EQ(b->peers[0].keypairs[b->peers[0].current].created_at, now);
+}
+
+TN_TEST("[tunnel 28] after 165 s the initiator rekeys on receiving, once")
+{
+	struct device *a, *b;
+	session(&a, &b);
+	const uint64_t born = now;
+	advance(born + 165000);
+	unsigned mark = record_count;
+	device_send(b, 0, 100);
+	pump();
+	CHECK_EQ(count_sent(a, 1, mark), 0);
+	advance(born + 165001);
+	lose = lose_handshakes;
+	device_send(b, 0, 100);
+	pump();
+	CHECK_EQ(count_sent(a, 1, mark), 1);
+	CHECK(a->in.reply_to == TN_WG_REPLY_PATH && a->in.kind == TN_WG_DATA);
+	/* once: later packets leave it to the retry */
+	for (unsigned i = 0; i < 40; i++) {
+		advance(now + 100);
+		device_send(b, 0, 100);
+	}
+	CHECK_EQ(count_sent(a, 1, mark), 1);
+	lose = NULL;
+	advance(now + 3000);
+	CHECK_EQ(count_sent(a, 1, mark), 2);
+	CHECK(a->peers[0].keypairs[a->peers[0].current].created_at > born + 165000);
+	CHECK_EQ(count_sent(b, 1, mark), 0);
+}
+
+TN_TEST("[tunnel 29] at 180 s a keypair neither sends nor receives")
+{
+	struct device *a, *b;
+	uint8_t datagram[DATAGRAM], spare[DATAGRAM];
+	session(&a, &b);
+	const uint64_t born = now;
+	now = born + 179999;
+	const size_t length = device_seal(a, 0, 100, datagram);
+	CHECK(length > 0);
+	CHECK(device_seal(b, 0, 100, spare) > 0);
+	deliver(b, datagram, length);
+	CHECK_EQ(b->in.kind, TN_WG_DATA);
+	const size_t late = device_seal(a, 0, 100, datagram);
+	CHECK(late > 0);
+	now = born + 180000;
+	CHECK_EQ(device_seal(a, 0, 100, spare), 0);
+	CHECK_EQ(device_seal(b, 0, 100, spare), 0);
+	CHECK(!tn_wg_has_session(&a->wg, 0, now));
+	deliver(b, datagram, late);
+	ignored(b);
+	CHECK_EQ(b->wg.counters.expired, 1);
+	/* the responder initiates when it has something to send */
+	unsigned mark = record_count;
+	device_send(b, 0, 100);
+	CHECK_EQ(count_sent(b, 1, mark), 1);
+	pump();
+	CHECK_EQ(a->received[0], 1);
+}
+
+TN_TEST("[tunnel 29] at 540 s without a new session all secrets of the peer are zero in memory")
+{
+	struct device *a, *b;
+	session(&a, &b);
+	const uint64_t born = now;
+	uint8_t secret[32];
+	memcpy(secret, a->peers[0].remote.static_static, 32);
+	lose = lose_all;
+	advance(born + 539999);
+	CHECK(!tn_is_zero(a->peers[0].keypairs, sizeof a->peers[0].keypairs));
+	CHECK_EQ(a->idle[0], 0);
+	advance(born + 540000);
+	for (unsigned i = 0; i < 2; i++) {
+		struct device *device = i ? b : a;
+		CHECK(tn_is_zero(device->peers[0].keypairs, sizeof device->peers[0].keypairs));
+		CHECK(tn_is_zero(&device->peers[0].handshake, sizeof device->peers[0].handshake));
+		CHECK(tn_is_zero(&device->peers[0].cookie, sizeof device->peers[0].cookie));
+		CHECK(tn_is_zero(device->peers[0].remote.static_static, 32));
+		CHECK(tn_is_zero(device->indices, sizeof device->indices));
+		CHECK_EQ(device->idle[0], 1);
+		const uint8_t *bytes = (const uint8_t *)device;
+		for (size_t at = 0; at + 32 <= sizeof *device; at++)
+			CHECK(memcmp(bytes + at, secret, 32) != 0);
+	}
+	CHECK_EQ(tn_wg_next_deadline(&a->wg), TN_WG_NO_DEADLINE); /* an idle node sends nothing and wakes for nothing */
+	/* the slot still works */
+	lose = NULL;
+	device_send(a, 0, 100);
+	pump();
+	CHECK_EQ(b->received[0], 2);
+	/* and a peer that never answered is idle 540 s after it was added */
+	world_reset(5000);
+	a = device_new();
+	CHECK(tn_wg_peer_add(&a->wg, 0, device_new()->wg.identity.public_key, now));
+	advance(5000 + 539999);
+	CHECK_EQ(a->idle[0], 0);
+	advance(5000 + 540000);
+	CHECK_EQ(a->idle[0], 1);
+}
+
+TN_TEST("[tunnel 30] a passive keepalive follows 10 s after received data, none when data was sent meanwhile")
+{
+	struct device *a, *b;
+	session(&a, &b);
+	const uint64_t start = now; /* b received data */
+	unsigned mark = record_count;
+	advance(start + 9999);
+	CHECK_EQ(count_keepalives(b, mark), 0);
+	advance(start + 10000);
+	CHECK_EQ(count_keepalives(b, mark), 1);
+	CHECK_EQ(a->keepalives[0], 1);
+	advance(start + 60000);
+	CHECK_EQ(count_keepalives(b, mark), 1);
+	CHECK_EQ(count_keepalives(a, mark), 0); /* a keepalive is not answered */
+
+	session(&a, &b);
+	mark = record_count;
+	advance(now + 5000);
+	device_send(b, 0, 100);
+	pump();
+	advance(now + 9999);
+	CHECK_EQ(count_keepalives(b, mark), 0);
+	CHECK_EQ(count_keepalives(a, mark), 0);
+	advance(now + 1);
+	CHECK_EQ(count_keepalives(a, mark), 1);
+	CHECK_EQ(count_keepalives(b, mark), 0);
+}
+
+TN_TEST("[tunnel 30] only one keepalive every 10 s while data keeps coming, and the last one after it ended")
+{
+	struct device *a, *b;
+	session(&a, &b);
+	const uint64_t start = now;
+	unsigned mark = record_count;
+	for (unsigned i = 0; i < 350; i++) {
+		advance(now + 100);
+		device_send(a, 0, 100);
+	}
+	CHECK_EQ(now, start + 35000);
+	CHECK_EQ(count_keepalives(b, mark), 3);
+	advance(now + 60000);
+	CHECK_EQ(count_keepalives(b, mark), 5); /* at 40 s for data since 30 s, once more for data since then: nobody looks when it ended */
+	CHECK_EQ(last_sent(b, 4)->at, start + 50000);
+	CHECK_EQ(count_sent(a, 1, mark), 0); /* so the sender has no reason to doubt */
+}
+
+TN_TEST("[tunnel 31] 15 s after unanswered data a new handshake starts")
+{
+	struct device *a, *b;
+	session(&a, &b);
+	lose = lose_all;
+	const uint64_t start = now; /* a sent data now */
+	unsigned mark = record_count;
+	for (unsigned i = 0; i < 149; i++) {
+		advance(now + 100);
+		device_send(a, 0, 100); /* more data does not put it off */
+	}
+	CHECK_EQ(count_sent(a, 1, mark), 0);
+	advance(start + 15334);
+	CHECK_EQ(count_sent(a, 1, mark), 1);
+	CHECK(last_sent(a, 1)->at >= start + 15000 && last_sent(a, 1)->at <= start + 15333);
+
+	/* an answer in time, even a keepalive, and there is none */
+	session(&a, &b);
+	mark = record_count;
+	advance(now + 40000);
+	CHECK_EQ(count_sent(a, 1, mark) + count_sent(b, 1, mark), 0);
+}
+
+TN_TEST("[tunnel 32] counter 2^64 - 2^13 - 1 is not sent, beyond 2^60 a rekey starts")
+{
+	struct device *a, *b;
+	uint8_t datagram[DATAGRAM];
+	session(&a, &b);
+	now += 6000;
+	struct tn_keypair *keypair = &b->peers[0].keypairs[b->peers[0].current]; /* b is responder: age is no reason */
+	unsigned mark = record_count;
+	keypair->counter = (uint64_t)1 << 60;
+	device_send(b, 0, 100);
+	CHECK_EQ(count_sent(b, 1, mark), 1);
+	pump();
+	CHECK(b->peers[0].keypairs[b->peers[0].current].counter < 10);
+
+	keypair = &a->peers[0].keypairs[a->peers[0].next != TN_WG_NO_KEYPAIR ? a->peers[0].next : a->peers[0].current];
+	struct tn_keypair *sending = &a->peers[0].keypairs[a->peers[0].current];
+	sending->counter = TN_REJECT_AFTER_MESSAGES - 1;
+	CHECK(device_seal(a, 0, 100, datagram) > 0);
+	CHECK_EQ(tn_load64le(datagram + 8), TN_REJECT_AFTER_MESSAGES - 1);
+	CHECK_EQ(device_seal(a, 0, 100, datagram), 0);
+	CHECK_EQ(sending->counter, TN_REJECT_AFTER_MESSAGES);
+	CHECK(!tn_wg_has_session(&a->wg, 0, now));
+}
+
+TN_TEST("[tunnel 32] no nonce is ever used twice")
+{
+	struct device *a, *b;
+	session(&a, &b);
+	const unsigned mark = record_count;
+	for (unsigned i = 0; i < 1500; i++) {
+		device_send(a, 0, 40);
+		advance(now + tn_test_random_below(200));
+		if (tn_test_random_below(3) == 0)
+			device_send(b, 0, 40);
+	}
+	for (unsigned i = mark; i < record_count; i++)
+		for (unsigned k = mark; k < i; k++)
+			if (records[i].type == 4 && records[k].type == 4)
+				if (memcmp(records[i].head + 4, records[k].head + 4, 12) == 0) {
+					CHECK(false);
+					return;
+				}
+	CHECK(record_count > mark + 1500);
+}
+
+TN_TEST("long conversations with random loss keep delivering, both ways, across many rekeys")
+{
+	struct device *a, *b;
+	session(&a, &b);
+	unsigned delivered_late = 0;
+	for (unsigned minute = 0; minute < 60; minute++) {
+		lose = tn_test_random_below(4) == 0 ? lose_all : NULL;
+		for (unsigned i = 0; i < 10; i++) {
+			if (tn_test_random_below(3))
+				device_send(a, 0, 40);
+			if (tn_test_random_below(3))
+				device_send(b, 0, 40);
+			advance(now + tn_test_random_below(20000));
+		}
+		record_count = 0;
+		if (lose)
+			continue;
+		lose = NULL;
+		/* Whatever happened before, within 21 s a packet arrives. */
+		const unsigned before = b->received[0];
+		for (unsigned i = 0; i < 21; i++) {
+			device_send(a, 0, 40);
+			advance(now + 1000);
+		}
+		if (b->received[0] == before)
+			delivered_late++;
+	}
+	CHECK_EQ(delivered_late, 0);
+}
+
+TN_TEST("no initiation leaves with a timestamp beyond the clock's bound; the retry follows once it is raised")
+{
+	struct device *a, *b;
+	pair_only(&a, &b);
+	tn_clock_init(&a->wg.clock, 1764000000000u, 1763999999u, now);
+	device_send(a, 0, 100);
+	CHECK_EQ(record_count, 0);
+	CHECK_EQ(a->wg.counters.clock_bound, 1);
+	tn_clock_set(&a->wg.clock, 0, 1764003600u, now);
+	advance(now + 5400);
+	CHECK_EQ(b->received[0], 1);
+}
