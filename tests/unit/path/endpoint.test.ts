@@ -323,6 +323,7 @@ describe("path machine, random histories", () => {
 						endpoint.ask(step + 1, 0, now);
 						break;
 					case 7:
+						free = true;
 						if (random.below(6) === 0) {
 							endpoint.unreachable(address, now);
 							lastDiscovery.clear();
@@ -332,7 +333,7 @@ describe("path machine, random histories", () => {
 						}
 						break;
 					default:
-						machine.run(now);
+						endpoint.tick(now);
 				}
 				if (proof !== "") proven = new Set([...proven, proof]);
 				if (endpoint.trustUntil > trusted) expect(endpoint.best).toBe(proof);

@@ -23,7 +23,8 @@ describe("STUN", () => {
 			expect([vector.name, isStun(packet)]).toEqual([vector.name, vector.isSTUN]);
 			const result = parseStunResponse(packet);
 			if (vector.error !== undefined) expect([vector.name, result]).toEqual([vector.name, errors[vector.error]]);
-			else expect([vector.name, (result as StunAnswer).endpoint, toHex((result as StunAnswer).transactionID)]).toEqual([vector.name, vector.address, vector.txid]);
+			else
+				expect([vector.name, (result as StunAnswer).endpoint, toHex((result as StunAnswer).transactionID)]).toEqual([vector.name, vector.address, vector.txid]);
 		}
 	});
 
