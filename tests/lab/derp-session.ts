@@ -251,7 +251,7 @@ export function isDisco(packet: Uint8Array): boolean {
 
 /** NaCl box: X25519, then HSalsa20 with a zero input. */
 function sharedKey(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array {
-	const words = (bytes: Uint8Array) => new Uint32Array(bytes.slice().buffer);
+	const words = (bytes: Uint8Array) => new Uint32Array(Uint8Array.from(bytes).buffer);
 	const out = new Uint32Array(8);
 	hsalsa(words(Buffer.from("expand 32-byte k")), words(x25519.getSharedSecret(privateKey, publicKey)), new Uint32Array(4), out);
 	return new Uint8Array(out.buffer);

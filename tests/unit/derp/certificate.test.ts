@@ -4,7 +4,7 @@ import { DialPlan, type DialStep } from "../../../modules/derp/dial-plan.js";
 import type { DERPNode } from "../../../modules/derp/types.js";
 import { describe, expect, test } from "../../harness.js";
 
-export function node(fields: Partial<DERPNode> = {}): DERPNode {
+function node(fields: Partial<DERPNode> = {}): DERPNode {
 	const base = { name: "10a", hostName: "derp.example", certName: "", ipv4: "", ipv6: "", derpPort: 0, stunOnly: false, insecureForTests: false };
 	return { ...base, ...fields };
 }

@@ -28,7 +28,7 @@ function derpNode(fields: Partial<DERPNode> = {}): DERPNode {
 	return { ...base, ...fields };
 }
 
-export function serverInfo(json = '{"version":2}'): Uint8Array {
+function serverInfo(json = '{"version":2}'): Uint8Array {
 	const nonce = new Uint8Array(24).fill(9);
 	return frame(FRAME_SERVER_INFO, join([nonce, boxSeal(boxSharedKey(serverPrivate, publicKey) as Uint8Array, nonce, utf8Encode(json))]));
 }
