@@ -57,6 +57,15 @@ export class DERPMap {
 		return this.#regions;
 	}
 
+	/** The regions as a list. */
+	get probeRegions(): readonly DERPMapRegion[] {
+		return Array.from(this.#regions.values());
+	}
+
+	region(id: number): DERPMapRegion | undefined {
+		return this.#regions.get(id);
+	}
+
 	/** Factor on the latency of a region when home is chosen; 1 if control says nothing. */
 	score(region: number): number {
 		return this.#scores.get(region) ?? 1;

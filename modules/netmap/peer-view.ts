@@ -15,9 +15,7 @@ export function decodePeer(index: number, record: Uint8Array, offset: number, se
 	const discoKey = record.slice(offset + Offset.discoKey, offset + Offset.discoKey + 32);
 	const addresses = decodeAddresses(record, sections.addresses);
 	const unsigned = (flags & Flag.unsignedPeerAPIOnly) !== 0;
-	let allowedIPs: string[];
-	if ((flags & Flag.allowedIPs) !== 0) allowedIPs = decodePrefixes(record, sections.allowedIPs);
-	else allowedIPs = addresses.map(hostPrefix);
+	let allowedIPs = (flags & Flag.allowedIPs) !== 0 ? decodePrefixes(record, sections.allowedIPs) : addresses.map(hostPrefix);
 	if (unsigned) {
 		const own = addresses.map(hostPrefix);
 		allowedIPs = allowedIPs.filter((prefix) => own.includes(prefix));
@@ -51,6 +49,13 @@ export function decodePeer(index: number, record: Uint8Array, offset: number, se
 		peerAPI4: (flags & Flag.peerAPI) === 0 ? 0 : load16(record, sections.peerAPI),
 		peerAPI6: (flags & Flag.peerAPI) === 0 ? 0 : load16(record, sections.peerAPI + 2),
 	};
+}
+
+/** AllowedIPs of the record at offset as control gave them. */
+export function decodeAllowedIPs(record: Uint8Array, offset: number, sections: Sections): string[] {
+	sections.locate(record, offset);
+	const flags = load16(record, offset + Offset.flags);
+	return (flags & Flag.allowedIPs) !== 0 ? decodePrefixes(record, sections.allowedIPs) : decodeAddresses(record, sections.addresses).map(hostPrefix);
 }
 
 /** FQDN without trailing dot of the record at offset. */

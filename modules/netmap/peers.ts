@@ -3,12 +3,13 @@
  * columns and 15 of indexes (peer-indexes.ts), decoded by view() when asked. Messages change it through `staging`.
  */
 import { utf8Encode } from "tailnet/host";
+import { ADDRESS_BYTES } from "./address.js";
 import { isZeroKey, KEY_BYTES, sameKey } from "./keys.js";
 import { Indexed, PeerIndexes } from "./peer-indexes.js";
 import { PeerStaging } from "./peer-staging.js";
 import { PeerStore } from "./peer-store.js";
-import { decodeName, decodePeer } from "./peer-view.js";
-import { endpointsAt, Flag, load16, Offset, Online, Sections, unpackCapabilities, unpackEndpoints } from "./record.js";
+import { decodeAllowedIPs, decodeName, decodePeer } from "./peer-view.js";
+import { addressesAt, endpointsAt, Flag, load16, Offset, Online, Sections, unpackAddress, unpackCapabilities, unpackEndpoints } from "./record.js";
 import { normalName } from "./record-writer.js";
 import type { PeerLookup, PeerView } from "./types.js";
 import { ID_BYTES, load32, parseIDInto } from "./wide-id.js";
@@ -82,6 +83,27 @@ export class PeerTable implements PeerLookup {
 		const found = suffix < 0 ? -1 : this.#indexes.findName(utf8Encode(dot < 0 ? text : text.slice(0, dot)), suffix);
 		// A name whose suffix found no room is kept whole, as one label.
 		return found >= 0 || dot < 0 ? found : this.#indexes.findName(utf8Encode(text), 0);
+	}
+
+	/** Own addresses of the peer, 16 bytes each. */
+	addresses(index: number): Uint8Array[] {
+		if (!this.has(index)) return [];
+		const page = this.store.page(index);
+		let at = addressesAt(page, this.store.offset(index));
+		const addresses: Uint8Array[] = [];
+		for (let count = page[at++] as number; count > 0; count -= 1) {
+			const address = new Uint8Array(ADDRESS_BYTES);
+			at = unpackAddress(page, at, address, 0);
+			addresses.push(address);
+		}
+		return addresses;
+	}
+
+	/** AllowedIPs as control gave them, texts; for those who must not trust what they were clamped to. */
+	declaredPrefixes(index: number): string[] {
+		if (!this.has(index)) return [];
+		const page = this.store.page(index);
+		return decodeAllowedIPs(page, this.store.offset(index), this.#sections);
 	}
 
 	/** FQDN without trailing dot, "" if none. */

@@ -1,6 +1,6 @@
 /** Our own node as control sees it: addresses, name, expiry, approval, node attributes. See protocol/control.md §7. */
-import { ADDRESS_BYTES, isIPv4, parsePrefixInto, PREFIX_BYTES } from "./address.js";
-import { parseKey } from "./keys.js";
+import { ADDRESS_BYTES, isIPv4, PREFIX_BYTES, parsePrefixInto } from "./address.js";
+import { KEY_BYTES, parseKey } from "./keys.js";
 import { flagMember, listMember, type Members, objectMember, textMember, textsMember, WrongType } from "./members.js";
 import { normalName, secondsMember } from "./record-writer.js";
 import type { SelfLookup } from "./types.js";
@@ -8,51 +8,80 @@ import { idFromJSON } from "./wide-id.js";
 
 const HOST_BITS = 128;
 
-export class SelfNode implements SelfLookup {
-	readonly id: string;
-	readonly stableID: string;
-	readonly name: string;
-	readonly addresses: readonly Uint8Array[];
-	readonly nodeKey: Uint8Array;
-	readonly keyExpiry: number;
-	readonly authorized: boolean;
-	readonly tagged: boolean;
-	readonly user: string;
-	readonly #expired: boolean;
-	readonly #capabilities = new Set<string>();
+/** One version of it. */
+interface Facts {
+	id: string;
+	stableID: string;
+	name: string;
+	addresses: Uint8Array[];
+	nodeKey: Uint8Array;
+	keyExpiry: number;
+	expired: boolean;
+	authorized: boolean;
+	tagged: boolean;
+	user: string;
+	capabilities: Set<string>;
+}
 
-	/** @param node the Node member of a map message. @throws WrongType */
-	constructor(node: Members) {
-		const id = idFromJSON(node["ID"]);
-		const key = parseKey(textMember(node, "Key"), "nodekey:");
-		if (id === undefined) throw new WrongType("Node.ID: expected a number");
-		if (key === undefined) throw new WrongType("Node.Key: expected a node key");
-		this.id = id;
-		this.nodeKey = key;
-		this.stableID = textMember(node, "StableID");
-		this.name = normalName(textMember(node, "Name"));
-		this.keyExpiry = secondsMember(node, "KeyExpiry");
-		this.authorized = flagMember(node, "MachineAuthorized");
-		this.tagged = (listMember(node, "Tags")?.length ?? 0) > 0;
-		this.user = idFromJSON(node["User"]) ?? "0";
-		this.#expired = flagMember(node, "Expired");
-		const addresses: Uint8Array[] = [];
-		for (const text of textsMember(node, "Addresses") ?? []) {
-			const bytes = new Uint8Array(PREFIX_BYTES);
-			if (parsePrefixInto(text, bytes, 0) !== 0 && bytes[ADDRESS_BYTES] === HOST_BITS) addresses.push(bytes.slice(0, ADDRESS_BYTES));
-		}
-		this.addresses = addresses;
-		for (const name of textsMember(node, "Capabilities") ?? []) this.#capabilities.add(name);
-		const map = objectMember(node, "CapMap");
-		if (map !== undefined) for (const name of Object.keys(map)) this.#capabilities.add(name);
+/** Before the first map nothing is known: no address, no name, not authorised. */
+export class SelfNode implements SelfLookup {
+	#facts: Facts = {
+		id: "",
+		stableID: "",
+		name: "",
+		addresses: [],
+		nodeKey: new Uint8Array(KEY_BYTES),
+		keyExpiry: 0,
+		expired: false,
+		authorized: false,
+		tagged: false,
+		user: "0",
+		capabilities: new Set(),
+	};
+	#staged: Facts | undefined;
+
+	get id(): string {
+		return this.#facts.id;
+	}
+
+	get stableID(): string {
+		return this.#facts.stableID;
+	}
+
+	get name(): string {
+		return this.#facts.name;
+	}
+
+	get addresses(): readonly Uint8Array[] {
+		return this.#facts.addresses;
 	}
 
 	get address4(): Uint8Array | undefined {
-		return this.addresses.find((address) => isIPv4(address));
+		return this.#facts.addresses.find((address) => isIPv4(address));
 	}
 
 	get address6(): Uint8Array | undefined {
-		return this.addresses.find((address) => !isIPv4(address));
+		return this.#facts.addresses.find((address) => !isIPv4(address));
+	}
+
+	get nodeKey(): Uint8Array {
+		return this.#facts.nodeKey;
+	}
+
+	get keyExpiry(): number {
+		return this.#facts.keyExpiry;
+	}
+
+	get authorized(): boolean {
+		return this.#facts.authorized;
+	}
+
+	get tagged(): boolean {
+		return this.#facts.tagged;
+	}
+
+	get user(): string {
+		return this.#facts.user;
 	}
 
 	/** The suffix of MagicDNS: the name without its first label, "" if there is none. */
@@ -62,32 +91,75 @@ export class SelfNode implements SelfLookup {
 	}
 
 	get capabilities(): string[] {
-		return Array.from(this.#capabilities);
+		return Array.from(this.#facts.capabilities);
 	}
 
 	hasCapability(name: string): boolean {
-		return this.#capabilities.has(name);
+		return this.#facts.capabilities.has(name);
 	}
 
 	isExpired(unixSeconds: number): boolean {
-		return this.#expired || (this.keyExpiry !== 0 && unixSeconds !== 0 && this.keyExpiry <= unixSeconds);
+		const { expired, keyExpiry } = this.#facts;
+		return expired || (keyExpiry !== 0 && unixSeconds !== 0 && keyExpiry <= unixSeconds);
 	}
 
-	/** Whether another view of our node says the same. */
-	equals(other: SelfNode): boolean {
-		return (
-			this.id === other.id &&
-			this.stableID === other.stableID &&
-			this.name === other.name &&
-			this.keyExpiry === other.keyExpiry &&
-			this.authorized === other.authorized &&
-			this.tagged === other.tagged &&
-			this.user === other.user &&
-			this.#expired === other.#expired &&
-			this.nodeKey.join() === other.nodeKey.join() &&
-			this.addresses.join(";") === other.addresses.join(";") &&
-			this.#capabilities.size === other.#capabilities.size &&
-			this.capabilities.every((name) => other.hasCapability(name))
-		);
+	// ---- Staging ----
+
+	/** @param node the Node member of a map message. @throws WrongType */
+	stage(node: Members): void {
+		this.#staged = readFacts(node);
 	}
+
+	get isStaged(): boolean {
+		return this.#staged !== undefined;
+	}
+
+	/** @returns whether anything is different now */
+	commit(): boolean {
+		const staged = this.#staged;
+		if (staged === undefined) return false;
+		this.#staged = undefined;
+		const changed = !sameFacts(this.#facts, staged);
+		this.#facts = staged;
+		return changed;
+	}
+
+	abort(): void {
+		this.#staged = undefined;
+	}
+}
+
+function readFacts(node: Members): Facts {
+	const id = idFromJSON(node["ID"]);
+	const nodeKey = parseKey(textMember(node, "Key"), "nodekey:");
+	if (id === undefined) throw new WrongType("Node.ID: expected a number");
+	if (nodeKey === undefined) throw new WrongType("Node.Key: expected a node key");
+	const addresses: Uint8Array[] = [];
+	for (const text of textsMember(node, "Addresses") ?? []) {
+		const bytes = new Uint8Array(PREFIX_BYTES);
+		if (parsePrefixInto(text, bytes, 0) !== 0 && bytes[ADDRESS_BYTES] === HOST_BITS) addresses.push(bytes.slice(0, ADDRESS_BYTES));
+	}
+	const capabilities = new Set(textsMember(node, "Capabilities"));
+	for (const name in objectMember(node, "CapMap")) capabilities.add(name);
+	return {
+		id,
+		stableID: textMember(node, "StableID"),
+		name: normalName(textMember(node, "Name")),
+		addresses,
+		nodeKey,
+		keyExpiry: secondsMember(node, "KeyExpiry"),
+		expired: flagMember(node, "Expired"),
+		authorized: flagMember(node, "MachineAuthorized"),
+		tagged: (listMember(node, "Tags")?.length ?? 0) > 0,
+		user: idFromJSON(node["User"]) ?? "0",
+		capabilities,
+	};
+}
+
+function sameFacts(a: Facts, b: Facts): boolean {
+	const texts = (facts: Facts) =>
+		[facts.id, facts.stableID, facts.name, facts.keyExpiry, facts.expired, facts.authorized, facts.tagged, facts.user, facts.nodeKey, facts.addresses.join("/")].join("\n");
+	if (texts(a) !== texts(b) || a.capabilities.size !== b.capabilities.size) return false;
+	for (const name of a.capabilities) if (!b.capabilities.has(name)) return false;
+	return true;
 }

@@ -1,0 +1,256 @@
+/**
+ * The network map: everything that control says about the tailnet, as it is in force. Messages are staged part by part (map-stage.ts) and committed whole.
+ *
+ *   peers      packed table              self      our own node             names   MagicDNS
+ *   filter     compiled rules            derpMap   relay and STUN servers   health  conditions to show
+ *
+ * It owns no timer and no connection; time comes in as `now` (monotonic milliseconds).
+ */
+import { monotonicMS, wallClockMS } from "tailnet/host";
+import { addressToText, parseAddress, parsePrefix, prefixToText } from "./address.js";
+import { DERPMap } from "./derp-map.js";
+import { FilterChunks } from "./filter-chunks.js";
+import { DEFAULT_BUDGET_BYTES } from "./filter-rules.js";
+import { MapHealth } from "./health.js";
+import { Names } from "./names.js";
+import { PeerChanges } from "./peer-staging.js";
+import { PeerTable } from "./peers.js";
+import { Flag, Offset } from "./record.js";
+import { Routes } from "./routes.js";
+import { SelfNode } from "./self.js";
+import { MapClock } from "./time.js";
+import type { HealthCondition, NetmapChange, NetmapLookup } from "./types.js";
+import { load32 } from "./wide-id.js";
+
+export interface NetmapOptions {
+	/** Use the subnet routes of peers. */
+	acceptRoutes?: boolean;
+	/** Peer through which everything else goes: name, address or id. */
+	exitNode?: string | undefined;
+	/** Subnets that this node offers, "10.0.0.0/24": they are local to the filter. */
+	advertiseRoutes?: readonly string[];
+	/** Largest size of the compiled rules. */
+	filterBudgetBytes?: number;
+}
+
+export class Netmap implements NetmapLookup {
+	readonly peers = new PeerTable();
+	readonly self = new SelfNode();
+	readonly derpMap = new DERPMap();
+	readonly names = new Names(this.peers, this.self);
+	readonly chunks: FilterChunks;
+	readonly conditions = new MapHealth();
+	readonly clock = new MapClock(wallClockMS(), monotonicMS());
+	/** Name of the tailnet. */
+	domain = "";
+	/** Most bytes that a reader's working buffer has held. */
+	peakBufferBytes = 0;
+
+	readonly #routes = new Routes(this.peers);
+	#exitNode: string;
+	#advertised: readonly string[];
+	/** Unix seconds of the next expiry of a peer, 0 = none. */
+	#nextExpiry = 0;
+
+	constructor(options: NetmapOptions = {}) {
+		this.chunks = new FilterChunks(this.peers.store.capabilities, options.filterBudgetBytes ?? DEFAULT_BUDGET_BYTES);
+		this.#routes.acceptRoutes = options.acceptRoutes === true;
+		this.#exitNode = options.exitNode ?? "";
+		this.#advertised = localRoutes(options.advertiseRoutes ?? []);
+	}
+
+	// ---- Looking ----
+
+	/** Compiled rules for the tunnel (native/tn_filter.h); undefined before the first map: block everything. */
+	get filter(): Uint8Array | undefined {
+		return this.chunks.block;
+	}
+
+	get health(): HealthCondition[] {
+		return this.conditions.conditions;
+	}
+
+	/** Bytes of everything packed: peers with their indexes, routes, rules. */
+	get bytes(): number {
+		return this.peers.bytes + this.#routes.bytes + this.chunks.bytes;
+	}
+
+	route(address: Uint8Array, offset = 0): number {
+		return this.#routes.find(address, offset);
+	}
+
+	prefixes(index: number): Uint8Array {
+		return this.#routes.prefixes(index);
+	}
+
+	capabilityIDs(index: number): Uint16Array {
+		// Only what rules ask for: the tunnel keeps few for each peer.
+		return this.peers.capabilityIDs(index).filter((number) => this.chunks.used.has(number));
+	}
+
+	learnDiscoKey(index: number, key: Uint8Array): boolean {
+		return this.peers.learnDiscoKey(index, key);
+	}
+
+	// ---- Preferences and time ----
+
+	/** Other preferences than before. @returns what it changed */
+	setPreferences(preferences: Pick<NetmapOptions, "acceptRoutes" | "exitNode" | "advertiseRoutes">): NetmapChange {
+		const changes = new PeerChanges();
+		this.#routes.acceptRoutes = preferences.acceptRoutes === true;
+		this.#exitNode = preferences.exitNode ?? "";
+		this.#advertised = localRoutes(preferences.advertiseRoutes ?? []);
+		for (let index = 0; index < this.peers.limit; index += 1) if (this.peers.has(index) && this.peers.store.hasRoutes(index)) changes.routingChanged.push(index);
+		this.#routes.invalidate();
+		this.#selectExitNode(changes);
+		const filter = this.chunks.block !== undefined && this.#link();
+		return makeChange(changes, { filter });
+	}
+
+	/** When tick() is to be called next (monotonic milliseconds), undefined = not before another message. */
+	get deadline(): number | undefined {
+		const known = this.clock.unixSeconds(monotonicMS());
+		return this.#nextExpiry === 0 || known === 0 ? undefined : monotonicMS() + (this.#nextExpiry - known) * 1000;
+	}
+
+	/** Lets keys of peers expire. @returns what it changed, if anything */
+	tick(now: number): NetmapChange | undefined {
+		const changes = new PeerChanges();
+		this.#passTime(now, changes);
+		return changes.changed.length === 0 ? undefined : makeChange(changes, {});
+	}
+
+	// ---- Commit and abort, for map-stage.ts ----
+
+	/**
+	 * All parts staged by one message come into force.
+	 * @param isFirst the message is the first of a poll: complete by itself
+	 * @param isFull the peers were replaced
+	 */
+	commit(isFirst: boolean, isFull: boolean, now: number): NetmapChange {
+		const selfBefore = this.self.addresses.join("/");
+		const changes = this.peers.staging.commit();
+		const self = this.self.commit();
+		const derp = this.derpMap.commit();
+		const dns = this.names.commit(isFirst);
+		const rules = this.chunks.commit(isFirst);
+		if (changes.routes) this.#routes.invalidate();
+		if (changes.added.length + changes.changed.length + changes.removed.length > 0) this.#nextExpiry = this.peers.nextExpiry();
+		this.#passTime(now, changes);
+		this.#selectExitNode(changes);
+		this.#newCapabilities(changes);
+		const isLocalChanged = selfBefore !== this.self.addresses.join("/");
+		const filter = (rules || changes.unsigned || isLocalChanged) && this.#link();
+		let health = this.conditions.commit(isFirst);
+		if (this.conditions.set("filter", this.chunks.problem?.text)) health = true;
+		if (this.conditions.set("peers", this.peers.staging.truncated ? "a peer has more prefixes or capabilities than fit; some were left out" : undefined, "medium")) health = true;
+		return makeChange(changes, { full: isFull, self, derp, dns, filter, health });
+	}
+
+	/** Nothing of what was staged comes into force. */
+	abort(): void {
+		this.peers.staging.abort();
+		this.self.abort();
+		this.derpMap.abort();
+		this.names.abort();
+		this.chunks.abort();
+		this.conditions.abort();
+	}
+
+	// ---- Inside ----
+
+	#link(): boolean {
+		const local = this.self.addresses.map((address) => prefixToText(address, 128));
+		return this.chunks.link([...local, ...this.#advertised], this.#unsignedPrefixes());
+	}
+
+	#unsignedPrefixes(): string[] {
+		const prefixes: string[] = [];
+		const { store } = this.peers;
+		for (let index = 0; index < store.limit; index += 1) {
+			if ((store.flags(index) & Flag.unsignedPeerAPIOnly) !== 0) prefixes.push(...this.peers.declaredPrefixes(index));
+		}
+		return prefixes;
+	}
+
+	/** The date moved: peers whose key expired in between are other ones for the tunnel. */
+	#passTime(now: number, changes: PeerChanges): void {
+		const { store } = this.peers;
+		const before = store.unixSeconds;
+		const after = this.clock.unixSeconds(now);
+		store.unixSeconds = after;
+		const isBack = after < before;
+		if (before === 0 && after !== 0) this.#nextExpiry = this.peers.nextExpiry();
+		else if (!isBack && (this.#nextExpiry === 0 || after < this.#nextExpiry)) return;
+		for (let index = 0; index < store.limit; index += 1) {
+			if (!store.has(index)) continue;
+			const expiry = load32(store.page(index), store.offset(index) + Offset.keyExpiry);
+			const was = expiry !== 0 && before !== 0 && expiry <= before;
+			const is = expiry !== 0 && after !== 0 && expiry <= after;
+			if (was === is) continue;
+			changes.changed.push(index);
+			changes.routingChanged.push(index);
+			if (store.hasRoutes(index)) this.#routes.invalidate();
+		}
+		this.#nextExpiry = this.peers.nextExpiry();
+	}
+
+	/** The exit node is named; which peer that is, the map says. If it vanishes nothing takes its place (protocol/tunnel.md §8). */
+	#selectExitNode(changes: PeerChanges): void {
+		const before = this.#routes.exitNode;
+		const after = this.#exitNode === "" ? -1 : this.find(this.#exitNode);
+		if (before === after) return;
+		this.#routes.exitNode = after;
+		this.#routes.invalidate();
+		if (this.peers.has(before)) changes.routingChanged.push(before);
+		if (after >= 0) changes.routingChanged.push(after);
+	}
+
+	/** A peer by what people call it: name, short name, address or id. @returns index or -1 */
+	find(text: string): number {
+		const address = parseAddress(text);
+		if (address !== undefined) return this.peers.findByAddress(address);
+		const byName = this.peers.findByName(text);
+		if (byName >= 0) return byName;
+		const { suffix } = this.self;
+		const short = suffix === "" || text.includes(".") ? -1 : this.peers.findByName(`${text}.${suffix}`);
+		return short >= 0 ? short : this.peers.findByID(text);
+	}
+
+	/** Rules ask for capabilities that no rule asked for before: the tunnel has to learn who has them. */
+	#newCapabilities(changes: PeerChanges): void {
+		const numbers = this.chunks.takeNewlyUsed();
+		if (numbers.length === 0) return;
+		for (let index = 0; index < this.peers.limit; index += 1) {
+			const held = this.peers.capabilityIDs(index);
+			if (held.some((number) => numbers.includes(number))) changes.routingChanged.push(index);
+		}
+	}
+}
+
+/** Advertised prefixes that are local nets. Default routes are not: there is no forwarding, and they would make every destination local. */
+function localRoutes(texts: readonly string[]): string[] {
+	const routes: string[] = [];
+	for (const text of texts) {
+		const prefix = parsePrefix(text);
+		if (prefix !== undefined && prefix.bits !== 0 && !(prefix.bits === 96 && addressToText(prefix.address) === "0.0.0.0")) routes.push(prefixToText(prefix.address, prefix.bits));
+	}
+	return routes;
+}
+
+function makeChange(changes: PeerChanges, flags: Partial<Pick<NetmapChange, "full" | "self" | "derp" | "dns" | "filter" | "health">>): NetmapChange {
+	return {
+		full: flags.full === true,
+		added: changes.added.numbers(),
+		changed: changes.changed.numbers(),
+		removed: changes.removed.numbers(),
+		keyChanged: changes.keyChanged.numbers(),
+		discoChanged: changes.discoChanged.numbers(),
+		routingChanged: changes.routingChanged.numbers(),
+		self: flags.self === true,
+		derp: flags.derp === true,
+		dns: flags.dns === true,
+		filter: flags.filter === true,
+		health: flags.health === true,
+	};
+}
