@@ -151,6 +151,11 @@ export class Login {
 		}
 	}
 
+	/** A server may quote what it was given. */
+	withoutSecrets(text: string): string {
+		return this.#authKey === "" ? text : text.split(this.#authKey).join("(auth key)");
+	}
+
 	#login(url: string): LoginStep {
 		if (this.#followup === url) {
 			return { kind: "wait", delayMS: SAME_URL_WAIT_MS, error: new TailnetError("needs-login", "control did not hold the follow-up of a login") };
@@ -168,11 +173,11 @@ export class Login {
 		}
 		if (this.#startUsingAuthKey()) return { kind: "send" };
 		const code = this.#usesAuthKey || /auth ?key/i.test(text) ? "auth-key" : "control-refused";
-		return { kind: "refused", error: new TailnetError(code, `control refused the registration: ${this.#withoutSecrets(text)}`) };
+		return { kind: "refused", error: new TailnetError(code, `control refused the registration: ${this.withoutSecrets(text)}`) };
 	}
 
 	#badAnswer(status: number, text: string): LoginStep {
-		const words = this.#withoutSecrets(printable(text).slice(0, 200));
+		const words = this.withoutSecrets(printable(text).slice(0, 200));
 		if (status === 400) return { kind: "refused", error: refusalOf("registration", words) };
 		if (status === 200)
 			return { kind: "wait", delayMS: 0, error: new TailnetError("control-protocol", `a register response was expected, not "${words.slice(0, 60)}"`) };
@@ -184,11 +189,6 @@ export class Login {
 		if (this.#usesAuthKey || this.#authKey === "") return false;
 		this.#usesAuthKey = true;
 		return true;
-	}
-
-	/** A server may quote what it was given. */
-	#withoutSecrets(text: string): string {
-		return this.#authKey === "" ? text : text.split(this.#authKey).join("(auth key)");
 	}
 }
 
