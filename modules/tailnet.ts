@@ -268,13 +268,18 @@ export default class Tailnet {
 	async resolve(name: string): Promise<string[]> {
 		this.#check();
 		const answer = this.#node.netmap.names.resolve(name);
-		if (answer.addresses) return answer.addresses;
-		if (!answer.isOutside) throw new TailnetError("not-found", `no such name on the tailnet: ${name}`);
-		try {
-			return await resolveHost(name);
-		} catch (error) {
-			throw new TailnetError("not-found", (error as { message?: string }).message ?? `no address for ${name}`);
+		if (answer.kind === "addresses" && answer.addresses.length > 0) return answer.addresses;
+		if (answer.kind !== "ask") throw new TailnetError("not-found", `no such name on the tailnet: ${name}`);
+		for (const question of answer.questions) {
+			// A name that the tailnet gives resolvers of its own to must not be asked of others.
+			if (question.resolvers.length > 0) continue;
+			try {
+				return await resolveHost(question.name);
+			} catch {
+				// The next candidate, or none.
+			}
 		}
+		throw new TailnetError("not-found", `no address for ${name}`);
 	}
 
 	/** Looks at the network: UDP, NAT, latency of every relay region. */
