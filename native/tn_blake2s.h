@@ -37,8 +37,7 @@ void tn_hash(uint8_t out[TN_HASH_SIZE], const void *a, size_t a_length, const vo
 void tn_mac(uint8_t out[TN_MAC_SIZE], const uint8_t *key, size_t key_length, const void *bytes, size_t length);
 
 /** HMAC-BLAKE2s of a || b with a 32-byte key; b may be NULL when b_length is 0; out may be the key. */
-void tn_hmac(uint8_t out[TN_HASH_SIZE], const uint8_t key[TN_HASH_SIZE], const void *a, size_t a_length, const void *b,
-	size_t b_length);
+void tn_hmac(uint8_t out[TN_HASH_SIZE], const uint8_t key[TN_HASH_SIZE], const void *a, size_t a_length, const void *b, size_t b_length);
 
 /**
  * KDF1, KDF2, KDF3: HKDF without salt and info. The outputs may be the key itself.
@@ -47,7 +46,6 @@ void tn_hmac(uint8_t out[TN_HASH_SIZE], const uint8_t key[TN_HASH_SIZE], const v
  */
 void tn_kdf1(uint8_t t1[TN_HASH_SIZE], const uint8_t key[TN_HASH_SIZE], const void *input, size_t length);
 void tn_kdf2(uint8_t t1[TN_HASH_SIZE], uint8_t t2[TN_HASH_SIZE], const uint8_t key[TN_HASH_SIZE], const void *input, size_t length);
-void tn_kdf3(uint8_t t1[TN_HASH_SIZE], uint8_t t2[TN_HASH_SIZE], uint8_t t3[TN_HASH_SIZE], const uint8_t key[TN_HASH_SIZE],
-	const void *input, size_t length);
+void tn_kdf3(uint8_t t1[TN_HASH_SIZE], uint8_t t2[TN_HASH_SIZE], uint8_t t3[TN_HASH_SIZE], const uint8_t key[TN_HASH_SIZE], const void *input, size_t length);
 
 #endif

@@ -32,8 +32,7 @@ static void bake(struct tn_cookie_maker *maker, const uint8_t *source, size_t so
 	tn_mac(cookie, maker->secret, sizeof maker->secret, source, source_length);
 }
 
-bool tn_cookie_check_mac2(struct tn_cookie_maker *maker, const uint8_t *source, size_t source_length, const uint8_t *message, size_t length,
-	uint64_t now)
+bool tn_cookie_check_mac2(struct tn_cookie_maker *maker, const uint8_t *source, size_t source_length, const uint8_t *message, size_t length, uint64_t now)
 {
 	uint8_t cookie[TN_COOKIE_SIZE], mac[TN_MAC_SIZE];
 	if (length < MACS_SIZE)
@@ -45,8 +44,8 @@ bool tn_cookie_check_mac2(struct tn_cookie_maker *maker, const uint8_t *source, 
 	return ok;
 }
 
-void tn_cookie_reply(struct tn_cookie_maker *maker, const struct tn_cookie_keys *own, const uint8_t *source, size_t source_length,
-	const uint8_t *message, size_t length, uint64_t now, uint8_t reply[TN_COOKIE_REPLY_SIZE])
+void tn_cookie_reply(struct tn_cookie_maker *maker, const struct tn_cookie_keys *own, const uint8_t *source, size_t source_length, const uint8_t *message,
+                     size_t length, uint64_t now, uint8_t reply[TN_COOKIE_REPLY_SIZE])
 {
 	uint8_t cookie[TN_COOKIE_SIZE];
 	bake(maker, source, source_length, now, cookie);

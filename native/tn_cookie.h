@@ -40,9 +40,9 @@ struct tn_cookie_maker {
 /** The side that got one: one a peer. */
 struct tn_cookie_jar {
 	uint8_t cookie[TN_COOKIE_SIZE];
-	uint64_t until;                /* 0: none */
+	uint64_t until;                 /* 0: none */
 	uint8_t last_mac1[TN_MAC_SIZE]; /* of the last handshake message sent */
-	bool sent;                     /* last_mac1 is valid */
+	bool sent;                      /* last_mac1 is valid */
 };
 
 void tn_cookie_keys_init(struct tn_cookie_keys *keys, const uint8_t public_key[TN_KEY_SIZE]);
@@ -51,12 +51,11 @@ void tn_cookie_keys_init(struct tn_cookie_keys *keys, const uint8_t public_key[T
 bool tn_cookie_check_mac1(const struct tn_cookie_keys *own, const uint8_t *message, size_t length);
 
 /** Whether it has the mac2 of the cookie that this maker gives to this source. Constant time. */
-bool tn_cookie_check_mac2(struct tn_cookie_maker *maker, const uint8_t *source, size_t source_length, const uint8_t *message,
-	size_t length, uint64_t now);
+bool tn_cookie_check_mac2(struct tn_cookie_maker *maker, const uint8_t *source, size_t source_length, const uint8_t *message, size_t length, uint64_t now);
 
 /** Writes the cookie reply to a refused message (length bytes, macs included). */
-void tn_cookie_reply(struct tn_cookie_maker *maker, const struct tn_cookie_keys *own, const uint8_t *source, size_t source_length,
-	const uint8_t *message, size_t length, uint64_t now, uint8_t reply[TN_COOKIE_REPLY_SIZE]);
+void tn_cookie_reply(struct tn_cookie_maker *maker, const struct tn_cookie_keys *own, const uint8_t *source, size_t source_length, const uint8_t *message,
+                     size_t length, uint64_t now, uint8_t reply[TN_COOKIE_REPLY_SIZE]);
 
 /** Fills in mac1 and mac2 (the last 32 bytes) of a message to the owner of `remote`, and remembers mac1. */
 void tn_cookie_add_macs(struct tn_cookie_jar *jar, const struct tn_cookie_keys *remote, uint8_t *message, size_t length, uint64_t now);

@@ -35,42 +35,38 @@ void tn_x25519_generate(uint8_t private_key[TN_KEY_SIZE], uint8_t public_key[TN_
 	tn_x25519_public(public_key, private_key);
 }
 
-void tn_aead_seal(uint8_t *out, const uint8_t key[TN_KEY_SIZE], uint64_t counter, const uint8_t *plaintext, size_t length,
-	const uint8_t *additional, size_t additional_length)
+void tn_aead_seal(uint8_t *out, const uint8_t key[TN_KEY_SIZE], uint64_t counter, const uint8_t *plaintext, size_t length, const uint8_t *additional,
+                  size_t additional_length)
 {
 	uint8_t nonce[12];
 	tn_nonce(nonce, counter);
-	(void)crypto_aead_chacha20poly1305_ietf_encrypt_detached(
-		out, out + length, NULL, plaintext, length, additional, additional_length, NULL, nonce, key);
+	(void)crypto_aead_chacha20poly1305_ietf_encrypt_detached(out, out + length, NULL, plaintext, length, additional, additional_length, NULL, nonce, key);
 }
 
-bool tn_aead_open(uint8_t *out, const uint8_t key[TN_KEY_SIZE], uint64_t counter, const uint8_t *sealed, size_t length,
-	const uint8_t *additional, size_t additional_length)
+bool tn_aead_open(uint8_t *out, const uint8_t key[TN_KEY_SIZE], uint64_t counter, const uint8_t *sealed, size_t length, const uint8_t *additional,
+                  size_t additional_length)
 {
 	if (length < TN_TAG_SIZE)
 		return false;
 	uint8_t nonce[12];
 	tn_nonce(nonce, counter);
 	length -= TN_TAG_SIZE;
-	return crypto_aead_chacha20poly1305_ietf_decrypt_detached(
-			   out, NULL, sealed, length, sealed + length, additional, additional_length, nonce, key) == 0;
+	return crypto_aead_chacha20poly1305_ietf_decrypt_detached(out, NULL, sealed, length, sealed + length, additional, additional_length, nonce, key) == 0;
 }
 
-void tn_xaead_seal(uint8_t *out, const uint8_t key[TN_KEY_SIZE], const uint8_t nonce[TN_XNONCE_SIZE], const uint8_t *plaintext,
-	size_t length, const uint8_t *additional, size_t additional_length)
+void tn_xaead_seal(uint8_t *out, const uint8_t key[TN_KEY_SIZE], const uint8_t nonce[TN_XNONCE_SIZE], const uint8_t *plaintext, size_t length,
+                   const uint8_t *additional, size_t additional_length)
 {
-	(void)crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
-		out, out + length, NULL, plaintext, length, additional, additional_length, NULL, nonce, key);
+	(void)crypto_aead_xchacha20poly1305_ietf_encrypt_detached(out, out + length, NULL, plaintext, length, additional, additional_length, NULL, nonce, key);
 }
 
-bool tn_xaead_open(uint8_t *out, const uint8_t key[TN_KEY_SIZE], const uint8_t nonce[TN_XNONCE_SIZE], const uint8_t *sealed,
-	size_t length, const uint8_t *additional, size_t additional_length)
+bool tn_xaead_open(uint8_t *out, const uint8_t key[TN_KEY_SIZE], const uint8_t nonce[TN_XNONCE_SIZE], const uint8_t *sealed, size_t length,
+                   const uint8_t *additional, size_t additional_length)
 {
 	if (length < TN_TAG_SIZE)
 		return false;
 	length -= TN_TAG_SIZE;
-	return crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
-			   out, NULL, sealed, length, sealed + length, additional, additional_length, nonce, key) == 0;
+	return crypto_aead_xchacha20poly1305_ietf_decrypt_detached(out, NULL, sealed, length, sealed + length, additional, additional_length, nonce, key) == 0;
 }
 
 bool tn_equal(const void *a, const void *b, size_t n)

@@ -35,8 +35,8 @@ void tn_x25519_generate(uint8_t private_key[TN_KEY_SIZE], uint8_t public_key[TN_
  * @param counter must never repeat under one key
  * @param additional may be NULL when its length is 0
  */
-void tn_aead_seal(uint8_t *out, const uint8_t key[TN_KEY_SIZE], uint64_t counter, const uint8_t *plaintext, size_t length,
-	const uint8_t *additional, size_t additional_length);
+void tn_aead_seal(uint8_t *out, const uint8_t key[TN_KEY_SIZE], uint64_t counter, const uint8_t *plaintext, size_t length, const uint8_t *additional,
+                  size_t additional_length);
 
 /**
  * Opens what tn_aead_seal made.
@@ -44,16 +44,16 @@ void tn_aead_seal(uint8_t *out, const uint8_t key[TN_KEY_SIZE], uint64_t counter
  * @param sealed ciphertext and tag, length bytes together
  * @return false when it is shorter than a tag or not authentic
  */
-bool tn_aead_open(uint8_t *out, const uint8_t key[TN_KEY_SIZE], uint64_t counter, const uint8_t *sealed, size_t length,
-	const uint8_t *additional, size_t additional_length);
+bool tn_aead_open(uint8_t *out, const uint8_t key[TN_KEY_SIZE], uint64_t counter, const uint8_t *sealed, size_t length, const uint8_t *additional,
+                  size_t additional_length);
 
 /** XChaCha20-Poly1305 with a nonce of 24 random bytes; otherwise as tn_aead_seal. */
-void tn_xaead_seal(uint8_t *out, const uint8_t key[TN_KEY_SIZE], const uint8_t nonce[TN_XNONCE_SIZE], const uint8_t *plaintext,
-	size_t length, const uint8_t *additional, size_t additional_length);
+void tn_xaead_seal(uint8_t *out, const uint8_t key[TN_KEY_SIZE], const uint8_t nonce[TN_XNONCE_SIZE], const uint8_t *plaintext, size_t length,
+                   const uint8_t *additional, size_t additional_length);
 
 /** Opens what tn_xaead_seal made; otherwise as tn_aead_open. */
-bool tn_xaead_open(uint8_t *out, const uint8_t key[TN_KEY_SIZE], const uint8_t nonce[TN_XNONCE_SIZE], const uint8_t *sealed,
-	size_t length, const uint8_t *additional, size_t additional_length);
+bool tn_xaead_open(uint8_t *out, const uint8_t key[TN_KEY_SIZE], const uint8_t nonce[TN_XNONCE_SIZE], const uint8_t *sealed, size_t length,
+                   const uint8_t *additional, size_t additional_length);
 
 /** Compares n bytes in constant time. */
 bool tn_equal(const void *a, const void *b, size_t n);

@@ -22,10 +22,10 @@
 const uint8_t tn_no_psk[TN_KEY_SIZE] = {0};
 
 /* C0 = HASH(CONSTRUCTION), H0 = HASH(C0 || IDENTIFIER). */
-static const uint8_t C0[TN_HASH_SIZE] = {0x60, 0xe2, 0x6d, 0xae, 0xf3, 0x27, 0xef, 0xc0, 0x2e, 0xc3, 0x35, 0xe2, 0xa0, 0x25, 0xd2, 0xd0, 0x16, 0xeb,
-	0x42, 0x06, 0xf8, 0x72, 0x77, 0xf5, 0x2d, 0x38, 0xd1, 0x98, 0x8b, 0x78, 0xcd, 0x36};
-static const uint8_t H0[TN_HASH_SIZE] = {0x22, 0x11, 0xb3, 0x61, 0x08, 0x1a, 0xc5, 0x66, 0x69, 0x12, 0x43, 0xdb, 0x45, 0x8a, 0xd5, 0x32, 0x2d, 0x9c,
-	0x6c, 0x66, 0x22, 0x93, 0xe8, 0xb7, 0x0e, 0xe1, 0x9c, 0x65, 0xba, 0x07, 0x9e, 0xf3};
+static const uint8_t C0[TN_HASH_SIZE] = {0x60, 0xe2, 0x6d, 0xae, 0xf3, 0x27, 0xef, 0xc0, 0x2e, 0xc3, 0x35, 0xe2, 0xa0, 0x25, 0xd2, 0xd0,
+                                         0x16, 0xeb, 0x42, 0x06, 0xf8, 0x72, 0x77, 0xf5, 0x2d, 0x38, 0xd1, 0x98, 0x8b, 0x78, 0xcd, 0x36};
+static const uint8_t H0[TN_HASH_SIZE] = {0x22, 0x11, 0xb3, 0x61, 0x08, 0x1a, 0xc5, 0x66, 0x69, 0x12, 0x43, 0xdb, 0x45, 0x8a, 0xd5, 0x32,
+                                         0x2d, 0x9c, 0x6c, 0x66, 0x22, 0x93, 0xe8, 0xb7, 0x0e, 0xe1, 0x9c, 0x65, 0xba, 0x07, 0x9e, 0xf3};
 
 /* The symmetric state while a message is written or read; wiped by whoever made it. */
 struct noise {
@@ -124,8 +124,8 @@ bool tn_remote_prepare(struct tn_remote *remote, const struct tn_identity *ident
 	return remote->state == TN_REMOTE_READY;
 }
 
-bool tn_handshake_create_initiation(struct tn_handshake *handshake, const struct tn_identity *identity, struct tn_remote *remote,
-	uint32_t local_index, const uint8_t timestamp[TN_TIMESTAMP_SIZE], uint8_t message[TN_INITIATION_SIZE])
+bool tn_handshake_create_initiation(struct tn_handshake *handshake, const struct tn_identity *identity, struct tn_remote *remote, uint32_t local_index,
+                                    const uint8_t timestamp[TN_TIMESTAMP_SIZE], uint8_t message[TN_INITIATION_SIZE])
 {
 	struct noise n;
 	if (!tn_remote_prepare(remote, identity))
@@ -133,14 +133,14 @@ bool tn_handshake_create_initiation(struct tn_handshake *handshake, const struct
 	tn_handshake_zero(handshake);
 	uint8_t *ephemeral = message + INITIATION_EPHEMERAL;
 	tn_x25519_generate(handshake->ephemeral_private, ephemeral);
-	begin(&n, remote->hash, ephemeral);                                                  /* 1, 2 */
-	const bool ok = mix_dh(&n, handshake->ephemeral_private, remote->public_key, true);  /* 3 */
+	begin(&n, remote->hash, ephemeral);                                                 /* 1, 2 */
+	const bool ok = mix_dh(&n, handshake->ephemeral_private, remote->public_key, true); /* 3 */
 	if (ok) {
 		memcpy(message, (const uint8_t[]){1, 0, 0, 0}, 4);
 		tn_store32le(message + 4, local_index);
-		seal_field(&n, message + INITIATION_STATIC, identity->public_key, TN_KEY_SIZE);  /* 4 */
-		mix_key(&n, remote->static_static);                                              /* 5 */
-		seal_field(&n, message + INITIATION_TIMESTAMP, timestamp, TN_TIMESTAMP_SIZE);    /* 6 */
+		seal_field(&n, message + INITIATION_STATIC, identity->public_key, TN_KEY_SIZE); /* 4 */
+		mix_key(&n, remote->static_static);                                             /* 5 */
+		seal_field(&n, message + INITIATION_TIMESTAMP, timestamp, TN_TIMESTAMP_SIZE);   /* 6 */
 		memcpy(handshake->C, n.C, sizeof n.C);
 		memcpy(handshake->H, n.H, sizeof n.H);
 		handshake->local_index = local_index;
@@ -156,9 +156,9 @@ bool tn_handshake_read_static(struct tn_initiation *initiation, const struct tn_
 {
 	struct noise n;
 	const uint8_t *ephemeral = message + INITIATION_EPHEMERAL;
-	begin(&n, identity->hash, ephemeral);                                                                     /* 1, 2 */
-	const bool ok = mix_dh(&n, identity->private_key, ephemeral, true)                                        /* 3 */
-		&& open_field(&n, initiation->static_key, message + INITIATION_STATIC, TN_KEY_SIZE + TN_TAG_SIZE); /* 4 */
+	begin(&n, identity->hash, ephemeral);                                                                              /* 1, 2 */
+	const bool ok = mix_dh(&n, identity->private_key, ephemeral, true)                                                 /* 3 */
+	                && open_field(&n, initiation->static_key, message + INITIATION_STATIC, TN_KEY_SIZE + TN_TAG_SIZE); /* 4 */
 	if (ok) {
 		initiation->sender_index = tn_load32le(message + 4);
 		memcpy(initiation->ephemeral, ephemeral, TN_KEY_SIZE);
@@ -170,16 +170,15 @@ bool tn_handshake_read_static(struct tn_initiation *initiation, const struct tn_
 }
 
 bool tn_handshake_read_timestamp(struct tn_initiation *initiation, const struct tn_identity *identity, struct tn_remote *remote,
-	const uint8_t message[TN_INITIATION_SIZE])
+                                 const uint8_t message[TN_INITIATION_SIZE])
 {
 	struct noise n;
 	if (!tn_remote_prepare(remote, identity))
 		return false;
 	memcpy(n.C, initiation->C, sizeof n.C);
 	memcpy(n.H, initiation->H, sizeof n.H);
-	mix_key(&n, remote->static_static); /* 5 */
-	const bool ok =
-		open_field(&n, initiation->timestamp, message + INITIATION_TIMESTAMP, TN_TIMESTAMP_SIZE + TN_TAG_SIZE); /* 6 */
+	mix_key(&n, remote->static_static);                                                                                     /* 5 */
+	const bool ok = open_field(&n, initiation->timestamp, message + INITIATION_TIMESTAMP, TN_TIMESTAMP_SIZE + TN_TAG_SIZE); /* 6 */
 	if (ok) {
 		memcpy(initiation->C, n.C, sizeof n.C);
 		memcpy(initiation->H, n.H, sizeof n.H);
@@ -198,8 +197,8 @@ void tn_handshake_accept(struct tn_handshake *handshake, const struct tn_initiat
 	handshake->state = TN_HANDSHAKE_INITIATION_CONSUMED;
 }
 
-bool tn_handshake_create_response(struct tn_handshake *handshake, const struct tn_remote *remote, const uint8_t psk[TN_KEY_SIZE],
-	uint32_t local_index, uint8_t message[TN_RESPONSE_SIZE], struct tn_session_keys *keys)
+bool tn_handshake_create_response(struct tn_handshake *handshake, const struct tn_remote *remote, const uint8_t psk[TN_KEY_SIZE], uint32_t local_index,
+                                  uint8_t message[TN_RESPONSE_SIZE], struct tn_session_keys *keys)
 {
 	struct noise n;
 	uint8_t ephemeral_private[TN_KEY_SIZE];
@@ -209,16 +208,16 @@ bool tn_handshake_create_response(struct tn_handshake *handshake, const struct t
 	memcpy(n.H, handshake->H, sizeof n.H);
 	uint8_t *ephemeral = message + RESPONSE_EPHEMERAL;
 	tn_x25519_generate(ephemeral_private, ephemeral);
-	mix_hash(&n, ephemeral, TN_KEY_SIZE);                                            /* 8 */
-	mix_chain(&n, ephemeral, TN_KEY_SIZE);                                           /* 8 */
+	mix_hash(&n, ephemeral, TN_KEY_SIZE);                                             /* 8 */
+	mix_chain(&n, ephemeral, TN_KEY_SIZE);                                            /* 8 */
 	const bool ok = mix_dh(&n, ephemeral_private, handshake->remote_ephemeral, false) /* 9 */
-		&& mix_dh(&n, ephemeral_private, remote->public_key, false);                 /* 10 */
+	                && mix_dh(&n, ephemeral_private, remote->public_key, false);      /* 10 */
 	if (ok) {
 		memcpy(message, (const uint8_t[]){2, 0, 0, 0}, 4);
 		tn_store32le(message + 4, local_index);
 		tn_store32le(message + RESPONSE_RECEIVER, handshake->remote_index);
-		mix_psk(&n, psk);                                                            /* 11 */
-		seal_field(&n, message + RESPONSE_EMPTY, NULL, 0);                           /* 12 */
+		mix_psk(&n, psk);                                  /* 11 */
+		seal_field(&n, message + RESPONSE_EMPTY, NULL, 0); /* 12 */
 		tn_kdf2(keys->receive, keys->send, n.C, NULL, 0);
 	}
 	tn_wipe(ephemeral_private, sizeof ephemeral_private);
@@ -227,8 +226,8 @@ bool tn_handshake_create_response(struct tn_handshake *handshake, const struct t
 	return ok;
 }
 
-bool tn_handshake_consume_response(struct tn_handshake *handshake, const struct tn_identity *identity,
-	const uint8_t psk[TN_KEY_SIZE], const uint8_t message[TN_RESPONSE_SIZE], uint32_t *remote_index, struct tn_session_keys *keys)
+bool tn_handshake_consume_response(struct tn_handshake *handshake, const struct tn_identity *identity, const uint8_t psk[TN_KEY_SIZE],
+                                   const uint8_t message[TN_RESPONSE_SIZE], uint32_t *remote_index, struct tn_session_keys *keys)
 {
 	struct noise n;
 	uint8_t nothing;
@@ -237,13 +236,13 @@ bool tn_handshake_consume_response(struct tn_handshake *handshake, const struct 
 	memcpy(n.C, handshake->C, sizeof n.C);
 	memcpy(n.H, handshake->H, sizeof n.H);
 	const uint8_t *ephemeral = message + RESPONSE_EPHEMERAL;
-	mix_hash(&n, ephemeral, TN_KEY_SIZE);                                       /* 8 */
-	mix_chain(&n, ephemeral, TN_KEY_SIZE);                                      /* 8 */
-	bool ok = mix_dh(&n, handshake->ephemeral_private, ephemeral, false)        /* 9 */
-		&& mix_dh(&n, identity->private_key, ephemeral, false);                 /* 10 */
+	mix_hash(&n, ephemeral, TN_KEY_SIZE);                                /* 8 */
+	mix_chain(&n, ephemeral, TN_KEY_SIZE);                               /* 8 */
+	bool ok = mix_dh(&n, handshake->ephemeral_private, ephemeral, false) /* 9 */
+	          && mix_dh(&n, identity->private_key, ephemeral, false);    /* 10 */
 	if (ok) {
-		mix_psk(&n, psk);                                                       /* 11 */
-		ok = open_field(&n, &nothing, message + RESPONSE_EMPTY, TN_TAG_SIZE);   /* 12 */
+		mix_psk(&n, psk);                                                     /* 11 */
+		ok = open_field(&n, &nothing, message + RESPONSE_EMPTY, TN_TAG_SIZE); /* 12 */
 	}
 	if (ok) {
 		*remote_index = tn_load32le(message + 4);

@@ -81,8 +81,8 @@ bool tn_remote_prepare(struct tn_remote *remote, const struct tn_identity *ident
  * Steps 1 to 6: writes bytes 0..115 of an initiation with a fresh ephemeral. Macs are the caller's.
  * @return false when the peer can never handshake
  */
-bool tn_handshake_create_initiation(struct tn_handshake *handshake, const struct tn_identity *identity, struct tn_remote *remote,
-	uint32_t local_index, const uint8_t timestamp[TN_TIMESTAMP_SIZE], uint8_t message[TN_INITIATION_SIZE]);
+bool tn_handshake_create_initiation(struct tn_handshake *handshake, const struct tn_identity *identity, struct tn_remote *remote, uint32_t local_index,
+                                    const uint8_t timestamp[TN_TIMESTAMP_SIZE], uint8_t message[TN_INITIATION_SIZE]);
 
 /**
  * Steps 1 to 4 as responder: opens the static field (one DH). The message is not changed.
@@ -92,7 +92,7 @@ bool tn_handshake_read_static(struct tn_initiation *initiation, const struct tn_
 
 /** Steps 5 and 6: opens the timestamp of a peer. @return false when it does not open */
 bool tn_handshake_read_timestamp(struct tn_initiation *initiation, const struct tn_identity *identity, struct tn_remote *remote,
-	const uint8_t message[TN_INITIATION_SIZE]);
+                                 const uint8_t message[TN_INITIATION_SIZE]);
 
 /** The checks of §1.10 passed: the initiation becomes the peer's handshake. */
 void tn_handshake_accept(struct tn_handshake *handshake, const struct tn_initiation *initiation);
@@ -101,15 +101,15 @@ void tn_handshake_accept(struct tn_handshake *handshake, const struct tn_initiat
  * Steps 8 to 12: writes bytes 0..59 of the response to the accepted initiation, gives the session keys and zeroes the handshake.
  * @return false when the initiator's ephemeral or static gives a zero secret
  */
-bool tn_handshake_create_response(struct tn_handshake *handshake, const struct tn_remote *remote, const uint8_t psk[TN_KEY_SIZE],
-	uint32_t local_index, uint8_t message[TN_RESPONSE_SIZE], struct tn_session_keys *keys);
+bool tn_handshake_create_response(struct tn_handshake *handshake, const struct tn_remote *remote, const uint8_t psk[TN_KEY_SIZE], uint32_t local_index,
+                                  uint8_t message[TN_RESPONSE_SIZE], struct tn_session_keys *keys);
 
 /**
  * Steps 8 to 12 as initiator: on success gives the session keys and zeroes the handshake, else changes nothing.
  * @return false when there is no initiation of ours in flight or the message is not its authentic response
  */
-bool tn_handshake_consume_response(struct tn_handshake *handshake, const struct tn_identity *identity,
-	const uint8_t psk[TN_KEY_SIZE], const uint8_t message[TN_RESPONSE_SIZE], uint32_t *remote_index, struct tn_session_keys *keys);
+bool tn_handshake_consume_response(struct tn_handshake *handshake, const struct tn_identity *identity, const uint8_t psk[TN_KEY_SIZE],
+                                   const uint8_t message[TN_RESPONSE_SIZE], uint32_t *remote_index, struct tn_session_keys *keys);
 
 /** Erases a handshake. */
 void tn_handshake_zero(struct tn_handshake *handshake);

@@ -48,8 +48,7 @@ static uint32_t chain_of(const struct tn_routes *table, uint64_t high, uint64_t 
 
 static inline bool is(const struct tn_route *route, uint64_t high, uint64_t low, unsigned bits, unsigned family)
 {
-	return route->low == low && route->high == high && route->bits == bits
-		&& ((route->flags & FLAG_FAMILY_6) != 0) == (family == FAMILY_6);
+	return route->low == low && route->high == high && route->bits == bits && ((route->flags & FLAG_FAMILY_6) != 0) == (family == FAMILY_6);
 }
 
 /* Keeps the list of lengths that occur, longest first. */
@@ -120,8 +119,8 @@ bool tn_routes_add(struct tn_routes *table, uint16_t slot, const uint8_t prefix[
 		table->count++;
 		count_length(table, family, bits, true);
 	}
-	table->routes[at] = (struct tn_route){high, low, slot, table->heads[chain], (uint8_t)bits,
-		(uint8_t)((flags & TN_ROUTE_SINGLE) | FLAG_USED | (family == FAMILY_6 ? FLAG_FAMILY_6 : 0))};
+	table->routes[at] = (struct tn_route){
+	    high, low, slot, table->heads[chain], (uint8_t)bits, (uint8_t)((flags & TN_ROUTE_SINGLE) | FLAG_USED | (family == FAMILY_6 ? FLAG_FAMILY_6 : 0))};
 	table->heads[chain] = at; /* first in its chain: the latest wins */
 	return true;
 }

@@ -175,8 +175,8 @@ size_t tn_wg_seal(struct tn_wg *wg, unsigned slot, uint8_t *packet, size_t lengt
 	peer->send_keepalive_at = 0;
 	if (length > 0 && peer->new_handshake_at == 0)
 		tn_wg_arm(wg, &peer->new_handshake_at, now + TN_WG_NEW_HANDSHAKE_MS + tn_wg_jitter(wg));
-	if (((keypair->initiator && now - keypair->created_at > TN_WG_REKEY_AFTER_MS) || counter >= TN_WG_REKEY_AFTER_MESSAGES)
-		&& peer->rekey_at == 0 && now >= peer->handshake_allowed_at)
+	if (((keypair->initiator && now - keypair->created_at > TN_WG_REKEY_AFTER_MS) || counter >= TN_WG_REKEY_AFTER_MESSAGES) && peer->rekey_at == 0 &&
+	    now >= peer->handshake_allowed_at)
 		tn_wg_arm(wg, &peer->rekey_at, now); /* by the next tick, so that the initiation does not overtake this batch */
 	return TN_WG_HEADER + length + padding + TN_TAG_SIZE;
 }

@@ -32,8 +32,8 @@
 #include "tn_replay.h"
 
 #define TN_WG_MTU 1280
-#define TN_WG_HEADER 16                  /* head room before an inner packet */
-#define TN_WG_TAIL (15 + TN_TAG_SIZE)    /* tail room after it: padding and tag */
+#define TN_WG_HEADER 16               /* head room before an inner packet */
+#define TN_WG_TAIL (15 + TN_TAG_SIZE) /* tail room after it: padding and tag */
 #define TN_WG_OVERHEAD (TN_WG_HEADER + TN_TAG_SIZE)
 #define TN_WG_NO_DEADLINE UINT64_MAX
 #define TN_WG_SLOTS_MAX 8192
@@ -97,15 +97,15 @@ struct tn_wg_index {
 #define TN_WG_ROUND_2(n) (TN_WG_ROUND_1(n) | TN_WG_ROUND_1(n) >> 2)
 #define TN_WG_ROUND_4(n) (TN_WG_ROUND_2(n) | TN_WG_ROUND_2(n) >> 4)
 #define TN_WG_ROUND_8(n) (TN_WG_ROUND_4(n) | TN_WG_ROUND_4(n) >> 8)
-#define TN_WG_INDICES(peers) ((size_t)TN_WG_ROUND_8((uint32_t)(peers) * 8u - 1u) + 1u)
+#define TN_WG_INDICES(peers) ((size_t)TN_WG_ROUND_8((uint32_t)(peers)*8u - 1u) + 1u)
 
 struct tn_keypair {
 	uint8_t send_key[TN_KEY_SIZE], receive_key[TN_KEY_SIZE];
-	uint64_t counter;    /* next to send */
+	uint64_t counter; /* next to send */
 	uint64_t created_at;
 	uint32_t local_index, remote_index;
-	bool used;           /* this storage holds a keypair */
-	bool initiator;      /* we initiated it */
+	bool used;      /* this storage holds a keypair */
+	bool initiator; /* we initiated it */
 	struct tn_replay replay;
 };
 
@@ -148,24 +148,24 @@ struct tn_wg_host {
 };
 
 struct tn_wg_bucket {
-	uint64_t at; /* when tokens was right */
+	uint64_t at;     /* when tokens was right */
 	uint32_t tokens; /* thousandths */
 };
 
 struct tn_wg_counters {
-	uint32_t x25519;             /* Diffie-Hellman computed for messages received */
-	uint32_t malformed;          /* length, type or reserved bytes */
+	uint32_t x25519;    /* Diffie-Hellman computed for messages received */
+	uint32_t malformed; /* length, type or reserved bytes */
 	uint32_t bad_mac1;
-	uint32_t bad_handshake;      /* did not open, replayed, too fast, unknown index */
+	uint32_t bad_handshake; /* did not open, replayed, too fast, unknown index */
 	uint32_t unknown_static;
 	uint32_t cookie_demanded;
-	uint32_t over_budget;        /* refused by the rate limiter or the budget */
-	uint32_t unknown_index;      /* transport */
+	uint32_t over_budget;   /* refused by the rate limiter or the budget */
+	uint32_t unknown_index; /* transport */
 	uint32_t expired;
 	uint32_t bad_tag;
-	uint32_t replayed;           /* duplicates by UDP and DERP are normal */
-	uint32_t bad_inner;          /* inner length fields */
-	uint32_t clock_bound;        /* initiations not sent because the timestamp would pass the bound */
+	uint32_t replayed;    /* duplicates by UDP and DERP are normal */
+	uint32_t bad_inner;   /* inner length fields */
+	uint32_t clock_bound; /* initiations not sent because the timestamp would pass the bound */
 };
 
 struct tn_wg_remembered {

@@ -56,9 +56,8 @@ static void open_initiation(struct tn_wg *wg, const uint8_t *message, struct tn_
 	in->events |= TN_WG_CLAIMED;
 	if (peer->remote.state == TN_REMOTE_FRESH)
 		wg->counters.x25519++;
-	if (!tn_handshake_read_timestamp(initiation, &wg->identity, &peer->remote, message)
-		|| (peer->has_timestamp && memcmp(initiation->timestamp, peer->timestamp, TN_TIMESTAMP_SIZE) <= 0)
-		|| now < peer->initiation_allowed_at) {
+	if (!tn_handshake_read_timestamp(initiation, &wg->identity, &peer->remote, message) ||
+	    (peer->has_timestamp && memcmp(initiation->timestamp, peer->timestamp, TN_TIMESTAMP_SIZE) <= 0) || now < peer->initiation_allowed_at) {
 		wg->counters.bad_handshake++;
 		return;
 	}

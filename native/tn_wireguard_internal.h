@@ -23,8 +23,8 @@ static inline struct tn_wg_index *tn_wg_index_find(const struct tn_wg *wg, uint3
 }
 
 /** Makes a keypair and rotates it in (§2.4). The index is taken over. */
-void tn_wg_session_begin(struct tn_wg *wg, unsigned slot, const struct tn_session_keys *keys, bool initiator, uint32_t local_index,
-	uint32_t remote_index, uint64_t now);
+void tn_wg_session_begin(struct tn_wg *wg, unsigned slot, const struct tn_session_keys *keys, bool initiator, uint32_t local_index, uint32_t remote_index,
+                         uint64_t now);
 
 /** The next keypair was used by the initiator: it becomes the current one. */
 void tn_wg_session_promote(struct tn_wg *wg, struct tn_wg_peer *peer);

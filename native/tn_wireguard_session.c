@@ -45,8 +45,8 @@ static void drop(struct tn_wg *wg, struct tn_wg_peer *peer, uint8_t *place)
 	*place = TN_WG_NO_KEYPAIR;
 }
 
-void tn_wg_session_begin(struct tn_wg *wg, unsigned slot, const struct tn_session_keys *keys, bool initiator, uint32_t local_index,
-	uint32_t remote_index, uint64_t now)
+void tn_wg_session_begin(struct tn_wg *wg, unsigned slot, const struct tn_session_keys *keys, bool initiator, uint32_t local_index, uint32_t remote_index,
+                         uint64_t now)
 {
 	struct tn_wg_peer *peer = &wg->peers[slot];
 	drop(wg, peer, &peer->previous);

@@ -3,6 +3,7 @@
  *
  *   node tests/native/build.js [NAME...]              every tests/native/test_*.c, or those whose name contains a NAME
  *   node tests/native/build.js fuzz SECONDS [NAME...] every tests/native/fuzz_*.c with libFuzzer, that long each
+ *   node tests/native/build.js bench [NAME...]        every tests/native/bench_*.c, optimised, without sanitizers
  *   node tests/native/build.js check                  gcc and clang, optimised, all warnings as errors; runs nothing
  *
  * All of native/*.c goes into one archive, from which each program takes what it needs: a test that includes a .c file itself
@@ -30,6 +31,7 @@ const libraries = ["-Wl,--as-needed", "-lsodium", "-llwip", "-lm", "-lpthread"];
 const variants = {
 	test: { compiler: "clang", flags: ["-g", "-O1", ...sanitizers], link: sanitizers },
 	fuzz: { compiler: "clang", flags: ["-g", "-O1", "-fsanitize=fuzzer-no-link", ...sanitizers], link: ["-fsanitize=fuzzer", ...sanitizers] },
+	bench: { compiler: "gcc", flags: ["-O3"], link: [] },
 	"check-gcc": { compiler: "gcc", flags: ["-O2"] },
 	"check-clang": { compiler: "clang", flags: ["-O2"] },
 };
@@ -187,6 +189,19 @@ async function runFuzzers(seconds, names) {
 	return failed === 0 && sources.length > 0;
 }
 
+/** One after the other: they measure. */
+async function runBenches(names) {
+	const sources = chosen(list(tests, /^bench_.*\.c$/), names);
+	const programs = await buildPrograms(sources, "bench");
+	let ok = sources.length > 0;
+	for (const program of programs) {
+		const result = program ? await execute(program, []) : { ok: false, output: "" };
+		console.log(`# ${program ? basename(program) : "not built"}\n${result.output.trimEnd()}`);
+		ok = ok && result.ok;
+	}
+	return ok;
+}
+
 async function checkWarnings() {
 	const sources = [...list(native, /^tn_.*\.c$/), ...list(tests, /^(test|fuzz|bench)_.*\.c$/)];
 	let ok = true;
@@ -203,6 +218,7 @@ writeVectors();
 await writeFilterBlocks();
 let ok;
 if (args[0] === "fuzz") ok = await runFuzzers(Number(args[1] ?? 10), args.slice(2));
+else if (args[0] === "bench") ok = await runBenches(args.slice(1));
 else if (args[0] === "check") ok = await checkWarnings();
 else ok = await runTests(args);
 process.exit(ok ? 0 : 1);

@@ -109,9 +109,9 @@ static void offer(struct device *to, const uint8_t *bytes, size_t length)
 		match->used = true;
 	}
 	oracle(in->kind != TN_WG_DATA || ((in->events & TN_WG_AUTHENTICATED) && in->offset == 16 && in->length >= 20 && in->length <= length - 32),
-		"an inner packet lies in its datagram");
+	       "an inner packet lies in its datagram");
 	oracle(in->reply_to == TN_WG_REPLY_NONE || in->reply_length == 32 || in->reply_length == 64 || in->reply_length == 92 || in->reply_length == 148,
-		"a reply is a message");
+	       "a reply is a message");
 	oracle((in->events == 0 && in->kind != TN_WG_DATA) || in->slot < SLOTS, "the slot exists");
 	collect();
 }

@@ -13,7 +13,7 @@ TN_TEST("[tunnel 1] every tai64n vector")
 		uint8_t want[12], got[12];
 		CHECK_EQ(tn_vector_hex(tn_vector_get(&list->items[i], "tai64n"), want, 12), 12);
 		tn_tai64n(got, tn_vector_number(tn_vector_get(&list->items[i], "unix_seconds")),
-			(uint32_t)tn_vector_number(tn_vector_get(&list->items[i], "nanoseconds")));
+		          (uint32_t)tn_vector_number(tn_vector_get(&list->items[i], "nanoseconds")));
 		CHECK_MEM(got, want, 12);
 	}
 }

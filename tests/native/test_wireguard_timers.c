@@ -155,7 +155,7 @@ TN_TEST("a packet staged while a handshake message is younger than 5 s starts on
 	lose = lose_data;
 	device_send(a, 0, 100);
 	pump_one();
-	flight_head = flight_tail; /* b's response is lost */
+	flight_head = flight_tail;    /* b's response is lost */
 	tn_wg_peer_remove(&a->wg, 0); /* and a does not come back */
 	CHECK(tn_wg_peer_add(&a->wg, 0, b->wg.identity.public_key, now));
 	lose = NULL;

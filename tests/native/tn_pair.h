@@ -288,15 +288,15 @@ static inline void snapshot(const struct device *device, struct snapshot *out)
 
 static inline bool unchanged(const struct device *device, const struct snapshot *before)
 {
-	return CHECK(memcmp(before->peers, device->peers, sizeof before->peers) == 0)
-		&& CHECK(memcmp(before->indices, device->indices, sizeof before->indices) == 0) && CHECK(before->deadline == device->wg.deadline);
+	return CHECK(memcmp(before->peers, device->peers, sizeof before->peers) == 0) &&
+	       CHECK(memcmp(before->indices, device->indices, sizeof before->indices) == 0) && CHECK(before->deadline == device->wg.deadline);
 }
 
 /* Nothing came of the last datagram. */
 static inline bool ignored(const struct device *device)
 {
-	return CHECK_EQ(device->in.kind, TN_WG_NOTHING) && CHECK_EQ(device->in.events & ~(unsigned)TN_WG_CLAIMED, 0)
-		&& CHECK_EQ(device->in.reply_to, TN_WG_REPLY_NONE);
+	return CHECK_EQ(device->in.kind, TN_WG_NOTHING) && CHECK_EQ(device->in.events & ~(unsigned)TN_WG_CLAIMED, 0) &&
+	       CHECK_EQ(device->in.reply_to, TN_WG_REPLY_NONE);
 }
 
 /* Two devices with a session that a initiated, confirmed on both sides. */

@@ -35,7 +35,8 @@ void tn_port_random(void *out, size_t n)
 
 __attribute__((constructor)) static void script_start(void)
 {
-	(void)sodium_init();
+	if (sodium_init() < 0)
+		abort();
 }
 
 #endif

@@ -44,12 +44,12 @@ static inline void tn_test_add(const char *name, void (*run)(void))
 
 #define TN_TEST_JOIN2(a, b) a##b
 #define TN_TEST_JOIN(a, b) TN_TEST_JOIN2(a, b)
-#define TN_TEST_NAMED(id, text)                                                                                                 \
-	static void TN_TEST_JOIN(tn_test_run_, id)(void);                                                                           \
-	__attribute__((constructor)) static void TN_TEST_JOIN(tn_test_register_, id)(void)                                          \
-	{                                                                                                                           \
-		tn_test_add(text, TN_TEST_JOIN(tn_test_run_, id));                                                                      \
-	}                                                                                                                           \
+#define TN_TEST_NAMED(id, text)                                                                                                                                \
+	static void TN_TEST_JOIN(tn_test_run_, id)(void);                                                                                                          \
+	__attribute__((constructor)) static void TN_TEST_JOIN(tn_test_register_, id)(void)                                                                         \
+	{                                                                                                                                                          \
+		tn_test_add(text, TN_TEST_JOIN(tn_test_run_, id));                                                                                                     \
+	}                                                                                                                                                          \
 	static void TN_TEST_JOIN(tn_test_run_, id)(void)
 
 /** Defines a test; the name is the sentence it proves, with the tag of the document's checklist in front: "[tunnel 8] ...". */
@@ -68,8 +68,8 @@ static inline bool tn_test_check_equal(uint64_t got, uint64_t want, const char *
 {
 	if (got != want) {
 		tn_test_failures++;
-		printf("# %s:%d: %s: got %llu (0x%llx), want %llu (0x%llx)\n", file, line, text, (unsigned long long)got,
-			(unsigned long long)got, (unsigned long long)want, (unsigned long long)want);
+		printf("# %s:%d: %s: got %llu (0x%llx), want %llu (0x%llx)\n", file, line, text, (unsigned long long)got, (unsigned long long)got,
+		       (unsigned long long)want, (unsigned long long)want);
 	}
 	return got == want;
 }
@@ -96,10 +96,10 @@ static inline bool tn_test_check_memory(const void *got, const void *want, size_
 #define CHECK(condition) tn_test_check((condition) ? true : false, __FILE__, __LINE__, #condition)
 #define CHECK_EQ(got, want) tn_test_check_equal((uint64_t)(got), (uint64_t)(want), __FILE__, __LINE__, #got " == " #want)
 #define CHECK_MEM(got, want, length) tn_test_check_memory((got), (want), (length), __FILE__, __LINE__, #got " and " #want)
-#define REQUIRE(condition)                                                                                                      \
-	do {                                                                                                                        \
-		if (!CHECK(condition))                                                                                                  \
-			return;                                                                                                             \
+#define REQUIRE(condition)                                                                                                                                     \
+	do {                                                                                                                                                       \
+		if (!CHECK(condition))                                                                                                                                 \
+			return;                                                                                                                                            \
 	} while (0)
 
 /** Next number of the seeded generator (SplitMix64). */
