@@ -123,26 +123,41 @@ bool tn_ring_put(struct tn_ring *ring, const void *record, uint32_t length)
 	return true;
 }
 
-uint8_t *tn_ring_front(struct tn_ring *ring, uint32_t *length)
+uint32_t tn_ring_position(const struct tn_ring *ring)
 {
-	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-	if (head == tail)
+	return atomic_load_explicit(&ring->head, memory_order_relaxed);
+}
+
+void tn_ring_release(struct tn_ring *ring, uint32_t position)
+{
+	atomic_store_explicit(&ring->head, position, memory_order_release);
+}
+
+uint8_t *tn_ring_walk(const struct tn_ring *ring, uint32_t *position, uint32_t *length)
+{
+	uint32_t at = *position & (ring->size - 1);
+	if (*position == atomic_load_explicit(&ring->tail, memory_order_acquire))
 		return NULL;
-	uint32_t at = head & (ring->size - 1);
 	memcpy(length, ring->bytes + at, RECORD_HEAD);
 	if (*length == WRAP) {
-		atomic_store_explicit(&ring->head, head + (ring->size - at), memory_order_release);
+		*position += ring->size - at;
 		at = 0;
 		memcpy(length, ring->bytes, RECORD_HEAD);
 	}
+	*position += round_up(*length);
 	return ring->bytes + at + RECORD_HEAD;
+}
+
+uint8_t *tn_ring_front(struct tn_ring *ring, uint32_t *length)
+{
+	uint32_t position = tn_ring_position(ring);
+	return tn_ring_walk(ring, &position, length);
 }
 
 void tn_ring_pop(struct tn_ring *ring)
 {
-	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	uint32_t length;
-	memcpy(&length, ring->bytes + (head & (ring->size - 1)), RECORD_HEAD);
-	atomic_store_explicit(&ring->head, head + round_up(length), memory_order_release);
+	uint32_t position = tn_ring_position(ring);
+	if (tn_ring_walk(ring, &position, &length) != NULL)
+		tn_ring_release(ring, position);
 }

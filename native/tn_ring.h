@@ -59,6 +59,19 @@ bool tn_ring_put(struct tn_ring *ring, const void *record, uint32_t length);
 /** Reader: the oldest record, which stays in the ring. @return NULL when there is none */
 uint8_t *tn_ring_front(struct tn_ring *ring, uint32_t *length);
 
+/**
+ * Reader: the record at a position, which is then moved past it; the records stay in the ring.
+ * @param position starts as tn_ring_position
+ * @return NULL when there is none
+ */
+uint8_t *tn_ring_walk(const struct tn_ring *ring, uint32_t *position, uint32_t *length);
+
+/** Reader: where the oldest record is. */
+uint32_t tn_ring_position(const struct tn_ring *ring);
+
+/** Reader: removes the records before a position. */
+void tn_ring_release(struct tn_ring *ring, uint32_t position);
+
 /** Reader: removes the record that tn_ring_front gave. */
 void tn_ring_pop(struct tn_ring *ring);
 

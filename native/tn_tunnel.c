@@ -61,14 +61,13 @@ static void idle(void *context, unsigned slot)
 	tn_events_put(tunnel->events, TN_EVENT_PEER_IDLE, 0, 0, handle, sizeof handle, NULL, 0);
 }
 
-void tn_tunnel_init(struct tn_tunnel *tunnel, void *host, struct tn_events *events, const struct tn_tunnel_upper *upper, uint64_t now)
+void tn_tunnel_init(struct tn_tunnel *tunnel, void *host, struct tn_events *events, const struct tn_tunnel_upper *upper)
 {
 	uint32_t seeds[2];
 	const struct tn_wg_host wg_host = {.context = tunnel, .has_staged = has_staged, .send = send_message, .drop_staged = drop_staged, .idle = idle};
 	tunnel->host = host;
 	tunnel->events = events;
 	tunnel->upper = *upper;
-	tunnel->now = now;
 	tn_port_random(seeds, sizeof seeds);
 	tn_flows_init(&tunnel->flows, seeds[0]);
 	tn_flows_init(&tunnel->jailed_flows, seeds[1]);

@@ -87,7 +87,7 @@ struct tn_tunnel {
 	void *host;
 	struct tn_events *events;
 	struct tn_tunnel_upper upper;
-	uint64_t now;
+	uint64_t now; /* milliseconds; set by the owner before each turn */
 
 	bool has_key, has_address4, has_address6, shields_up;
 	uint8_t disco_key[32];
@@ -125,7 +125,7 @@ struct tn_tunnel {
 };
 
 /** Starts a tunnel without key, address or peer. @param host for tn_port.h */
-void tn_tunnel_init(struct tn_tunnel *tunnel, void *host, struct tn_events *events, const struct tn_tunnel_upper *upper, uint64_t now);
+void tn_tunnel_init(struct tn_tunnel *tunnel, void *host, struct tn_events *events, const struct tn_tunnel_upper *upper);
 
 /** Wipes all keys and gives memory back. */
 void tn_tunnel_free(struct tn_tunnel *tunnel);

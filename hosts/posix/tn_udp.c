@@ -1,0 +1,365 @@
+/*
+ * UDP in batches. Linux has recvmmsg, sendmmsg, UDP_GRO and UDP_SEGMENT; elsewhere each datagram is a call.
+ */
+#include "tn_udp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <netinet/udp.h>
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+#endif
+
+#define SOCKET_BUFFER (4 * 1024 * 1024)
+#define BIND_TRIES 8
+#define FULL_WAIT_MS 5
+
+/* A message of the kernel: one datagram, or a train of them. */
+#ifdef __linux__
+#define MESSAGES 16
+#define MESSAGE_BYTES 65536
+#else
+#define MESSAGES 64
+#define MESSAGE_BYTES 9216
+#endif
+
+static const int families[TN_UDP_FAMILIES] = {AF_INET, AF_INET6};
+
+static socklen_t to_sockaddr(struct sockaddr_storage *out, const uint8_t endpoint[TN_ENDPOINT], enum tn_udp_family family)
+{
+	memset(out, 0, sizeof *out);
+	if (family == TN_UDP_4) {
+		struct sockaddr_in *address = (struct sockaddr_in *)(void *)out;
+		address->sin_family = AF_INET;
+		memcpy(&address->sin_addr, endpoint + 12, 4);
+		memcpy(&address->sin_port, endpoint + 16, 2);
+		return sizeof *address;
+	}
+	struct sockaddr_in6 *address = (struct sockaddr_in6 *)(void *)out;
+	address->sin6_family = AF_INET6;
+	memcpy(&address->sin6_addr, endpoint, 16);
+	memcpy(&address->sin6_port, endpoint + 16, 2);
+	return sizeof *address;
+}
+
+static void from_sockaddr(uint8_t endpoint[TN_ENDPOINT], const struct sockaddr_storage *address)
+{
+	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+	if (address->ss_family == AF_INET) {
+		const struct sockaddr_in *ip4 = (const struct sockaddr_in *)(const void *)address;
+		memcpy(endpoint, mapped, sizeof mapped);
+		memcpy(endpoint + 12, &ip4->sin_addr, 4);
+		memcpy(endpoint + 16, &ip4->sin_port, 2);
+	} else {
+		const struct sockaddr_in6 *ip6 = (const struct sockaddr_in6 *)(const void *)address;
+		memcpy(endpoint, &ip6->sin6_addr, 16);
+		memcpy(endpoint + 16, &ip6->sin6_port, 2);
+	}
+}
+
+static enum tn_udp_family family_of(const uint8_t endpoint[TN_ENDPOINT])
+{
+	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+	return memcmp(endpoint, mapped, sizeof mapped) == 0 ? TN_UDP_4 : TN_UDP_6;
+}
+
+static void set_option(int fd, int level, int name, int value)
+{
+	setsockopt(fd, level, name, &value, sizeof value);
+}
+
+static void enlarge(int fd)
+{
+	set_option(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
+	set_option(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
+#ifdef __linux__
+	/* Beyond the system's limit, where we may. */
+	set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER);
+	set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BUFFER);
+	set_option(fd, IPPROTO_UDP, UDP_GRO, 1);
+#endif
+}
+
+static int open_socket(enum tn_udp_family family, uint16_t port)
+{
+	struct sockaddr_storage address;
+	uint8_t any[TN_ENDPOINT] = {0};
+	int fd = socket(families[family], SOCK_DGRAM, 0);
+	if (fd < 0)
+		return -1;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	if (family == TN_UDP_6)
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	any[16] = (uint8_t)(port >> 8);
+	any[17] = (uint8_t)port;
+	socklen_t length = to_sockaddr(&address, any, family);
+	if (bind(fd, (const struct sockaddr *)(const void *)&address, length) != 0) {
+		close(fd);
+		return -1;
+	}
+	enlarge(fd);
+	return fd;
+}
+
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof address;
+	uint8_t endpoint[TN_ENDPOINT];
+	if (getsockname(fd, (struct sockaddr *)(void *)&address, &length) != 0)
+		return 0;
+	from_sockaddr(endpoint, &address);
+	return (uint16_t)(endpoint[16] << 8 | endpoint[17]);
+}
+
+void tn_udp_close(struct tn_udp *udp)
+{
+	for (size_t i = 0; i < TN_UDP_FAMILIES; i++) {
+		if (udp->sockets[i] >= 0)
+			close(udp->sockets[i]);
+		udp->sockets[i] = -1;
+	}
+	udp->port = 0;
+}
+
+bool tn_udp_open(struct tn_udp *udp, uint16_t port)
+{
+	udp->can_segment = true;
+	udp->port = 0;
+	for (unsigned i = 0; i < BIND_TRIES; i++) {
+		uint16_t wanted = i == 0 ? port : 0;
+		udp->sockets[TN_UDP_4] = open_socket(TN_UDP_4, wanted);
+		if (udp->sockets[TN_UDP_4] >= 0)
+			wanted = port_of(udp->sockets[TN_UDP_4]);
+		udp->sockets[TN_UDP_6] = open_socket(TN_UDP_6, wanted);
+		if (udp->sockets[TN_UDP_4] < 0 && udp->sockets[TN_UDP_6] >= 0)
+			wanted = port_of(udp->sockets[TN_UDP_6]);
+		bool is_taken = udp->sockets[TN_UDP_6] < 0 && errno == EADDRINUSE;
+		if ((udp->sockets[TN_UDP_4] >= 0 || udp->sockets[TN_UDP_6] >= 0) && (!is_taken || i == BIND_TRIES - 1)) {
+			udp->port = wanted;
+			return true;
+		}
+		tn_udp_close(udp);
+	}
+	return false;
+}
+
+size_t tn_udp_buffer_size(void)
+{
+	return (size_t)MESSAGES * MESSAGE_BYTES;
+}
+
+#ifdef __linux__
+
+/** Length of the datagrams in a train, 0 when the message is one datagram. */
+static size_t segment_of(struct msghdr *message)
+{
+	for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control != NULL; control = CMSG_NXTHDR(message, control)) {
+		if (control->cmsg_level == IPPROTO_UDP && control->cmsg_type == UDP_GRO) {
+			int size;
+			memcpy(&size, CMSG_DATA(control), sizeof size);
+			return size > 0 ? (size_t)size : 0;
+		}
+	}
+	return 0;
+}
+
+bool tn_udp_receive(struct tn_udp *udp, enum tn_udp_family family, uint8_t *buffer, tn_udp_datagram callback, void *context)
+{
+	struct mmsghdr messages[MESSAGES];
+	struct iovec parts[MESSAGES];
+	struct sockaddr_storage addresses[MESSAGES];
+	union {
+		struct cmsghdr head;
+		uint8_t bytes[CMSG_SPACE(sizeof(int))];
+	} controls[MESSAGES];
+	for (size_t i = 0; i < MESSAGES; i++) {
+		parts[i] = (struct iovec){.iov_base = buffer + i * MESSAGE_BYTES, .iov_len = MESSAGE_BYTES};
+		messages[i].msg_hdr = (struct msghdr){
+			.msg_name = &addresses[i],
+			.msg_namelen = sizeof addresses[i],
+			.msg_iov = &parts[i],
+			.msg_iovlen = 1,
+			.msg_control = &controls[i],
+			.msg_controllen = sizeof controls[i],
+		};
+	}
+	int count = recvmmsg(udp->sockets[family], messages, MESSAGES, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < count; i++) {
+		uint8_t endpoint[TN_ENDPOINT];
+		size_t left = messages[i].msg_len;
+		size_t segment = segment_of(&messages[i].msg_hdr);
+		uint8_t *at = buffer + (size_t)i * MESSAGE_BYTES;
+		if ((messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0)
+			continue;
+		from_sockaddr(endpoint, &addresses[i]);
+		if (segment == 0 || segment > left)
+			segment = left;
+		do {
+			size_t length = left < segment ? left : segment;
+			callback(context, endpoint, at, length);
+			at += length;
+			left -= length;
+		} while (left > 0);
+	}
+	return count == MESSAGES;
+}
+
+#else
+
+bool tn_udp_receive(struct tn_udp *udp, enum tn_udp_family family, uint8_t *buffer, tn_udp_datagram callback, void *context)
+{
+	for (size_t i = 0; i < MESSAGES; i++) {
+		struct sockaddr_storage address;
+		socklen_t length = sizeof address;
+		uint8_t endpoint[TN_ENDPOINT];
+		uint8_t *at = buffer + i * MESSAGE_BYTES;
+		ssize_t size = recvfrom(udp->sockets[family], at, MESSAGE_BYTES, 0, (struct sockaddr *)(void *)&address, &length);
+		if (size < 0)
+			return false;
+		from_sockaddr(endpoint, &address);
+		callback(context, endpoint, at, (size_t)size);
+	}
+	return true;
+}
+
+#endif
+
+/** What the caller shall do about errno after a send. */
+enum reaction { GIVE_UP, AGAIN, ONE_BY_ONE };
+
+static enum reaction react(struct tn_udp *udp, int fd, const struct tn_out_run *run, tn_udp_error callback, void *context)
+{
+	switch (errno) {
+	case EINTR:
+		return AGAIN;
+	case EAGAIN:
+	case ENOBUFS: {
+		struct pollfd wait = {.fd = fd, .events = POLLOUT};
+		return poll(&wait, 1, FULL_WAIT_MS) > 0 && (wait.revents & POLLOUT) != 0 && errno != ENOBUFS ? AGAIN : GIVE_UP;
+	}
+	case EIO:
+	case EINVAL:
+	case EOPNOTSUPP:
+		if (run->segments > 1 && udp->can_segment) {
+			udp->can_segment = false;
+			return ONE_BY_ONE;
+		}
+		return GIVE_UP;
+	case EMSGSIZE:
+		return GIVE_UP;
+	case EBADF:
+	case ENOTSOCK:
+	case ENODEV:
+	case ENXIO:
+		callback(context, TN_UDP_DEAD, run->endpoint);
+		return GIVE_UP;
+	default:
+		callback(context, TN_UDP_UNREACHABLE, run->endpoint);
+		return GIVE_UP;
+	}
+}
+
+static void send_one_by_one(struct tn_udp *udp, const struct tn_out *out, const struct tn_out_run *run, tn_udp_error callback, void *context)
+{
+	struct sockaddr_storage address;
+	enum tn_udp_family family = family_of(run->endpoint);
+	socklen_t address_length = to_sockaddr(&address, run->endpoint, family);
+	int fd = udp->sockets[family];
+	bool is_told = false;
+	for (uint32_t at = 0; at < run->length && !is_told;) {
+		uint32_t length = run->length - at < run->segment ? run->length - at : run->segment;
+		ssize_t sent = sendto(fd, out->bytes + run->offset + at, length, 0, (const struct sockaddr *)(const void *)&address, address_length);
+		if (sent >= 0 || react(udp, fd, run, callback, context) != AGAIN)
+			at += length;
+		is_told = sent < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != EMSGSIZE;
+	}
+}
+
+#ifdef __linux__
+
+/** Sends neighbouring runs of one family in one call. @return runs dealt with */
+static uint32_t send_runs(struct tn_udp *udp, const struct tn_out *out, uint32_t first, tn_udp_error callback, void *context)
+{
+	struct mmsghdr messages[TN_OUT_RUNS];
+	struct iovec parts[TN_OUT_RUNS];
+	struct sockaddr_storage addresses[TN_OUT_RUNS];
+	union {
+		struct cmsghdr head;
+		uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
+	} controls[TN_OUT_RUNS];
+	enum tn_udp_family family = family_of(out->runs[first].endpoint);
+	uint32_t count = 0;
+	if (out->runs[first].segments > 1 && !udp->can_segment) {
+		send_one_by_one(udp, out, &out->runs[first], callback, context);
+		return 1;
+	}
+	for (uint32_t i = first; i < out->run_count && family_of(out->runs[i].endpoint) == family; i++, count++) {
+		const struct tn_out_run *run = &out->runs[i];
+		if (run->segments > 1 && !udp->can_segment)
+			break;
+		parts[count] = (struct iovec){.iov_base = out->bytes + run->offset, .iov_len = run->length};
+		messages[count].msg_hdr = (struct msghdr){
+			.msg_name = &addresses[count],
+			.msg_namelen = to_sockaddr(&addresses[count], run->endpoint, family),
+			.msg_iov = &parts[count],
+			.msg_iovlen = 1,
+		};
+		if (run->segments > 1) {
+			struct msghdr *message = &messages[count].msg_hdr;
+			memset(&controls[count], 0, sizeof controls[count]);
+			message->msg_control = &controls[count];
+			message->msg_controllen = sizeof controls[count].bytes;
+			struct cmsghdr *control = CMSG_FIRSTHDR(message);
+			control->cmsg_level = IPPROTO_UDP;
+			control->cmsg_type = UDP_SEGMENT;
+			control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+			memcpy(CMSG_DATA(control), &run->segment, sizeof run->segment);
+		}
+	}
+	int sent = sendmmsg(udp->sockets[family], messages, count, 0);
+	if (sent > 0)
+		return (uint32_t)sent;
+	switch (react(udp, udp->sockets[family], &out->runs[first], callback, context)) {
+	case AGAIN:
+		return 0;
+	case ONE_BY_ONE:
+		send_one_by_one(udp, out, &out->runs[first], callback, context);
+		return 1;
+	default:
+		return 1;
+	}
+}
+
+#else
+
+static uint32_t send_runs(struct tn_udp *udp, const struct tn_out *out, uint32_t first, tn_udp_error callback, void *context)
+{
+	send_one_by_one(udp, out, &out->runs[first], callback, context);
+	return 1;
+}
+
+#endif
+
+void tn_udp_send(struct tn_udp *udp, const struct tn_out *out, tn_udp_error callback, void *context)
+{
+	for (uint32_t i = 0; i < out->run_count;) {
+		if (udp->sockets[family_of(out->runs[i].endpoint)] < 0) {
+			callback(context, TN_UDP_UNREACHABLE, out->runs[i].endpoint);
+			i++;
+		} else {
+			i += send_runs(udp, out, i, callback, context);
+		}
+	}
+}

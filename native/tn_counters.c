@@ -1,0 +1,72 @@
+/*
+ * A node's counters by name, for tests and for those who ask why.
+ */
+#include "tn_node_internal.h"
+
+size_t tn_node_vm_counters(struct tn_node *node, struct tn_counter *counters, size_t size)
+{
+	const struct tn_tunnel *tunnel = &node->tunnel;
+	const struct tn_tunnel_counters *t = &tunnel->counters;
+	const struct tn_wg_counters *w = &tunnel->wg.counters;
+	const struct tn_socket_counters *s = &node->sockets.counters;
+	const struct tn_counter all[] = {
+		{"datagramsIn", (double)t->datagrams_in},
+		{"datagramsOut", (double)t->datagrams_out},
+		{"derpPacketsIn", (double)t->derp_in},
+		{"derpPacketsOut", (double)t->derp_out},
+		{"packetsIn", (double)t->packets_in},
+		{"packetsOut", (double)t->packets_out},
+		{"genevePackets", t->geneve},
+		{"droppedWithoutKey", t->without_key},
+		{"droppedOversized", t->oversized},
+		{"droppedBadSource", t->bad_source},
+		{"droppedNotOwn", t->not_own},
+		{"droppedDerpMismatch", t->derp_mismatch},
+		{"droppedLoops", t->loops},
+		{"filteredIn", t->filtered_in},
+		{"filteredOut", t->filtered_out},
+		{"noRoute", t->no_route},
+		{"noPath", t->no_path},
+		{"ownDestination", t->own_destination},
+		{"overCapacity", t->capacity},
+		{"tsmpPongs", t->pongs},
+		{"tsmpRejects", t->rejects},
+		{"rateLimited", t->rate_limited},
+		{"stagedDropped", tunnel->staged.dropped},
+		{"derpQueueDropped", tn_relay_dropped(&tunnel->relay)},
+		{"derpRingDropped", atomic_load_explicit(&node->derp_dropped, memory_order_relaxed)},
+		{"eventsDropped", node->events.dropped},
+		{"eventsTooLarge", node->too_large},
+		{"wireguardX25519", w->x25519},
+		{"wireguardMalformed", w->malformed},
+		{"wireguardBadMac1", w->bad_mac1},
+		{"wireguardBadHandshake", w->bad_handshake},
+		{"wireguardUnknownStatic", w->unknown_static},
+		{"wireguardCookieDemanded", w->cookie_demanded},
+		{"wireguardOverBudget", w->over_budget},
+		{"wireguardUnknownIndex", w->unknown_index},
+		{"wireguardExpired", w->expired},
+		{"wireguardBadTag", w->bad_tag},
+		{"wireguardReplayed", w->replayed},
+		{"wireguardBadInner", w->bad_inner},
+		{"wireguardClockBound", w->clock_bound},
+		{"streamsAccepted", s->accepted},
+		{"streamsConnected", s->connected},
+		{"streamsRefusedFull", s->refused_full},
+		{"streamsHalfOpenDropped", node->interface.half_open_dropped},
+		{"datagramsDropped", s->datagrams_dropped},
+		{"memoryRefused", s->no_memory},
+		{"segmentsCoalesced", node->interface.coalesced},
+		{"unreachableSuppressed", node->interface.unreachable_suppressed},
+		{"buffersLeaked", node->interface.leaked},
+		{"socketsUsed", atomic_load_explicit(&node->sockets.used, memory_order_relaxed)},
+		{"poolPeers", TN_PEERS},
+		{"poolSockets", TN_SOCKETS},
+		{"poolRoutes", TN_ROUTES},
+		{"bytesNode", (double)sizeof *node},
+	};
+	size_t count = sizeof all / sizeof all[0];
+	for (size_t i = 0; i < count && i < size; i++)
+		counters[i] = all[i];
+	return count < size ? count : size;
+}

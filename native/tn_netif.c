@@ -1,0 +1,219 @@
+/*
+ * The tailnet interface of lwIP.
+ */
+#include "tn_netif.h"
+
+#include "lwip/init.h"
+#include "lwip/timeouts.h"
+
+/** lwIP counts TCP time in steps of this. */
+#define STEP_MS 250u
+/** How long lwIP may hold fragments of a packet. */
+#define REASSEMBLY_MS 20000u
+/** Connections that only wait for late packets; the oldest give way. */
+#define TIME_WAIT_MAX TN_PROFILE(4, 128)
+
+#define ICMP_UNREACHABLE 3
+#define ICMP6_UNREACHABLE 1
+
+/* lwIP is one for the process, so is its clock. */
+static struct {
+	bool is_initialised;
+	uint64_t next;
+	uint64_t fragments_until;
+} stack;
+
+static err_t output(struct netif *netif, struct pbuf *p)
+{
+	struct tn_netif *interface = netif->state;
+	if (p->tot_len > TN_MTU)
+		return ERR_BUF;
+	uint8_t *place = tn_tunnel_place(interface->tunnel);
+	uint16_t length = pbuf_copy_partial(p, place, p->tot_len, 0);
+	unsigned protocol = place[0] >> 4 == 4 ? place[9] : place[6];
+	size_t transport = place[0] >> 4 == 4 ? TN_IP4_HEADER : TN_IP6_HEADER;
+	if ((protocol == TN_PROTOCOL_ICMP4 && length > transport && place[transport] == ICMP_UNREACHABLE) ||
+		(protocol == TN_PROTOCOL_ICMP6 && length > transport && place[transport] == ICMP6_UNREACHABLE)) {
+		interface->unreachable_suppressed++;
+		return ERR_OK;
+	}
+	tn_tunnel_output(interface->tunnel, length);
+	return ERR_OK;
+}
+
+static err_t output_ip4(struct netif *netif, struct pbuf *p, const ip4_addr_t *address)
+{
+	(void)address;
+	return output(netif, p);
+}
+
+static err_t output_ip6(struct netif *netif, struct pbuf *p, const ip6_addr_t *address)
+{
+	(void)address;
+	return output(netif, p);
+}
+
+static err_t set_up(struct netif *netif)
+{
+	netif->name[0] = 't';
+	netif->name[1] = 'n';
+	netif->mtu = TN_MTU;
+	netif->mtu6 = TN_MTU;
+	netif->output = output_ip4;
+	netif->output_ip6 = output_ip6;
+	return ERR_OK;
+}
+
+bool tn_netif_open(struct tn_netif *interface, struct tn_tunnel *tunnel, struct tn_sockets *sockets)
+{
+	if (!stack.is_initialised) {
+		lwip_init();
+		stack.is_initialised = true;
+	}
+	interface->tunnel = tunnel;
+	interface->sockets = sockets;
+	if (netif_add(&interface->netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4, interface, set_up, ip_input) == NULL)
+		return false;
+	netif_set_link_up(&interface->netif);
+	netif_set_up(&interface->netif);
+	interface->netif.rs_count = 0;
+	interface->netif.ip6_autoconfig_enabled = 0;
+	interface->is_up = true;
+	return true;
+}
+
+void tn_netif_readdress(struct tn_netif *interface)
+{
+	struct netif *netif = &interface->netif;
+	const struct tn_tunnel *tunnel = interface->tunnel;
+	ip_addr_t address;
+	ip4_addr_t mask;
+	IP4_ADDR(&mask, 255, 255, 255, 255);
+	if (tunnel->has_address4) {
+		tn_to_lwip(&address, tunnel->address4);
+		if (!ip4_addr_cmp(netif_ip4_addr(netif), ip_2_ip4(&address)))
+			netif_set_addr(netif, ip_2_ip4(&address), &mask, IP4_ADDR_ANY4);
+	} else if (!ip4_addr_isany(netif_ip4_addr(netif))) {
+		netif_set_addr(netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4);
+	}
+	if (tunnel->has_address6) {
+		tn_to_lwip(&address, tunnel->address6);
+		if (!ip6_addr_cmp(netif_ip6_addr(netif, 0), ip_2_ip6(&address)))
+			netif_ip6_addr_set(netif, 0, ip_2_ip6(&address));
+		netif_ip6_addr_set_state(netif, 0, IP6_ADDR_PREFERRED);
+	} else {
+		netif_ip6_addr_set_state(netif, 0, IP6_ADDR_INVALID);
+	}
+}
+
+void tn_netif_close(struct tn_netif *interface)
+{
+	if (!interface->is_up)
+		return;
+	tn_netif_flush(interface);
+	netif_remove(&interface->netif);
+	interface->is_up = false;
+}
+
+/** Gives a packet to lwIP. Where lwIP answers without a connection (RST), it looks for the way by the default interface: that is us, for now. */
+static void input(struct tn_netif *interface, struct pbuf *p)
+{
+	struct netif *before = netif_default;
+	netif_default = &interface->netif;
+	if (ip_input(p, &interface->netif) != ERR_OK)
+		pbuf_free(p);
+	netif_default = before;
+}
+
+/** A connection that was handed several segments as one acknowledges them as if they had come one by one: at once. */
+static void acknowledge(struct tn_netif *interface, struct tcp_pcb *of)
+{
+	for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
+		if (pcb != of)
+			continue;
+		if (interface->run.alive > 0) {
+			interface->leaked++;
+			tcp_abort(pcb);
+		} else if ((pcb->flags & TF_ACK_DELAY) != 0) {
+			tcp_ack_now(pcb);
+			tcp_output(pcb);
+		}
+		return;
+	}
+}
+
+void tn_netif_flush(struct tn_netif *interface)
+{
+	unsigned count = interface->run.count;
+	struct tcp_pcb *pcb = interface->run.pcb;
+	struct pbuf *whole = tn_coalesce_take(&interface->run);
+	if (whole == NULL)
+		return;
+	input(interface, whole);
+	if (count > 1 || interface->run.alive > 0)
+		acknowledge(interface, pcb);
+	if (count > 1)
+		interface->coalesced += count;
+}
+
+/** Whether one more connection may open: there must be a socket for it when it is complete. */
+static bool may_open(struct tn_netif *interface)
+{
+	unsigned half_open = 0;
+	for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
+		half_open += pcb->state == SYN_RCVD && pcb->netif_idx == netif_get_index(&interface->netif);
+	return half_open < TN_HALF_OPEN && half_open + atomic_load_explicit(&interface->sockets->used, memory_order_relaxed) < TN_SOCKETS;
+}
+
+void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *packet)
+{
+	struct tn_netif *interface = context;
+	uint8_t index = netif_get_index(&interface->netif);
+	if (!interface->is_up)
+		return;
+	if (tn_coalesce_add(&interface->run, bytes, packet, index))
+		return;
+	if (interface->run.count > 0) {
+		tn_netif_flush(interface);
+		if (tn_coalesce_add(&interface->run, bytes, packet, index))
+			return;
+	}
+	if (tn_packet_is_tcp_open(packet) && !may_open(interface)) {
+		interface->half_open_dropped++;
+		return;
+	}
+	if (packet->protocol == TN_PROTOCOL_FRAGMENT || (packet->version == 4 && (bytes[6] & 0x20) != 0))
+		stack.fragments_until = interface->tunnel->now + REASSEMBLY_MS;
+	struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)packet->length, PBUF_RAM);
+	if (p == NULL)
+		return;
+	memcpy(p->payload, bytes, packet->length);
+	input(interface, p);
+}
+
+/** Keeps the list of finished connections short: lwIP walks it for every packet that opens one. */
+static void reap_time_wait(void)
+{
+	unsigned count = 0;
+	struct tcp_pcb *pcb = tcp_tw_pcbs;
+	while (pcb != NULL) {
+		struct tcp_pcb *next = pcb->next;
+		if (++count > TIME_WAIT_MAX)
+			tcp_abort(pcb);
+		pcb = next;
+	}
+}
+
+uint64_t tn_stack_tick(uint64_t now)
+{
+	if (!stack.is_initialised || (tcp_active_pcbs == NULL && tcp_tw_pcbs == NULL && now >= stack.fragments_until)) {
+		stack.next = 0;
+		return UINT64_MAX;
+	}
+	if (now >= stack.next) {
+		sys_check_timeouts();
+		reap_time_wait();
+		stack.next = now + STEP_MS;
+	}
+	return stack.next;
+}

@@ -1,0 +1,43 @@
+/*
+ * The tailnet interface: one lwIP netif a node, an island. It has our addresses as /32 and /128, MTU 1280, and nothing that speaks by itself: no
+ * neighbour discovery, no router solicitation, no group membership. Every socket is bound to it by index, so that nothing that arrives by another
+ * interface reaches a socket of ours, whatever its address.
+ *
+ * lwIP is one for the process. All of its calls are made on one thread, and its clock is driven from here (tn_stack_tick).
+ */
+#ifndef TN_NETIF_H
+#define TN_NETIF_H
+
+#include "tn_coalesce.h"
+#include "tn_lwip.h"
+#include "tn_socket.h"
+#include "tn_tunnel.h"
+
+struct tn_netif {
+	struct netif netif;
+	struct tn_tunnel *tunnel;
+	struct tn_sockets *sockets;
+	bool is_up;
+	struct tn_coalesce run;
+	uint32_t half_open_dropped, coalesced, unreachable_suppressed, leaked;
+};
+
+/** Adds the interface to lwIP, without addresses. @return false when lwIP refuses (memory) */
+bool tn_netif_open(struct tn_netif *interface, struct tn_tunnel *tunnel, struct tn_sockets *sockets);
+
+/** Takes the tunnel's present addresses. */
+void tn_netif_readdress(struct tn_netif *interface);
+
+/** Removes the interface. Its sockets were closed before. */
+void tn_netif_close(struct tn_netif *interface);
+
+/** Takes a packet for one of our addresses (struct tn_tunnel_upper). */
+void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *packet);
+
+/** Hands lwIP what was collected; before the end of the turn. */
+void tn_netif_flush(struct tn_netif *interface);
+
+/** Drives lwIP's timers, of all interfaces. @return when to call it next; UINT64_MAX while no connection needs time */
+uint64_t tn_stack_tick(uint64_t now);
+
+#endif

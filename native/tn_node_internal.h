@@ -1,0 +1,57 @@
+/*
+ * What the files of a node share.
+ */
+#ifndef TN_NODE_INTERNAL_H
+#define TN_NODE_INTERNAL_H
+
+#include "tn_derp.h"
+#include "tn_netif.h"
+#include "tn_node.h"
+#include "tn_records.h"
+#include "tn_socket.h"
+#include "tn_tunnel.h"
+
+/* TN_COMMAND_FILTER of a block that does not travel in the ring: the record holds its memory instead. Internal to the node. */
+#define TN_COMMAND_FILTER_MEMORY 64
+
+/* Head of a packet in the ring from DERP: u16 region, u16 0, node key 32. */
+#define TN_DERP_RECORD_HEAD 36
+
+/** DERP connections whose bytes the VM hands in: the parser of each. VM thread. */
+struct tn_derp_reader {
+	uint16_t region;
+	struct tn_node *node; /* for the callback */
+	struct tn_derp *parser;
+};
+
+struct tn_node {
+	void *host;
+	struct tn_tunnel tunnel;
+	struct tn_netif interface;
+	struct tn_sockets sockets;
+	struct tn_events events;
+	struct tn_ring commands;
+	struct tn_ring derp;
+	_Atomic uint32_t is_asleep;   /* tunnel thread: waits for a kick */
+	_Atomic uint32_t is_woken;    /* a wake-up of the VM is on its way */
+	_Atomic uint32_t want_room;   /* the VM found the command ring full */
+	_Atomic uint32_t derp_dropped;/* packets from DERP that found their ring full */
+	bool is_started;
+
+	/* VM thread. */
+	uint64_t raised;         /* word of the map that is being looked at */
+	size_t raised_word;
+	struct tn_socket *current; /* socket whose flags are being told */
+	uint32_t current_flags;
+	uint32_t too_large;      /* events larger than the VM's buffer */
+	struct tn_derp_reader readers[TN_REGIONS];
+	size_t next_reader;
+	uint8_t *rest;
+	size_t rest_size;
+	bool derp_kick;
+};
+
+/** Tunnel thread: does one command record. */
+void tn_node_command(struct tn_node *node, uint8_t *record, size_t length);
+
+#endif

@@ -1,0 +1,146 @@
+/*
+ * The table of sockets and the signals between the threads.
+ */
+#include "tn_socket.h"
+
+#include <string.h>
+#include "tn_port.h"
+
+#define GENERATION_MASK 0xffffu
+#define SPARES (sizeof((struct tn_sockets *)0)->spare / sizeof(uint8_t *))
+
+void tn_sockets_init(struct tn_sockets *table, struct tn_events *events, struct tn_netif *netif)
+{
+	table->events = events;
+	table->netif = netif;
+	for (size_t i = 0; i < TN_SOCKETS; i++) {
+		atomic_init(&table->slots[i].generation, 1);
+		table->slots[i].table = table;
+	}
+}
+
+void tn_sockets_free(struct tn_sockets *table)
+{
+	for (size_t i = 0; i < TN_SOCKETS; i++) {
+		tn_port_free(table->slots[i].memory);
+		table->slots[i].memory = NULL;
+	}
+	for (size_t i = 0; i < SPARES; i++) {
+		tn_port_free(table->spare[i]);
+		table->spare[i] = NULL;
+	}
+}
+
+struct tn_socket *tn_socket_take(struct tn_sockets *table)
+{
+	uint32_t start = table->next;
+	for (uint32_t i = 0; i < TN_SOCKETS; i++) {
+		struct tn_socket *socket = &table->slots[(start + i) % TN_SOCKETS];
+		uint32_t expected = 0;
+		if (atomic_load_explicit(&socket->taken, memory_order_relaxed) == 0 &&
+			atomic_compare_exchange_strong_explicit(&socket->taken, &expected, 1, memory_order_acq_rel, memory_order_relaxed)) {
+			atomic_fetch_add_explicit(&table->used, 1, memory_order_relaxed);
+			return socket;
+		}
+	}
+	return NULL;
+}
+
+void tn_socket_release(struct tn_socket *socket)
+{
+	struct tn_sockets *table = socket->table;
+	uint8_t *memory = socket->memory;
+	if (memory != NULL && socket->kind == TN_SOCKET_STREAM) {
+		for (size_t i = 0; i < SPARES && memory != NULL; i++) {
+			if (table->spare[i] == NULL) {
+				table->spare[i] = memory;
+				memory = NULL;
+			}
+		}
+	}
+	tn_port_free(memory);
+	socket->memory = NULL;
+	socket->kind = TN_SOCKET_NONE;
+	socket->is_connected = socket->is_closing = socket->is_told_closed = socket->no_delay = false;
+	socket->stream = NULL;
+	memset(socket->listeners, 0, sizeof socket->listeners);
+	memset(socket->datagrams, 0, sizeof socket->datagrams);
+	socket->queued = socket->unread = socket->told_writable = socket->dropped = 0;
+	atomic_store_explicit(&socket->flags, 0, memory_order_relaxed);
+	uint32_t generation = (atomic_load_explicit(&socket->generation, memory_order_relaxed) + 1) & GENERATION_MASK;
+	atomic_store_explicit(&socket->generation, generation == 0 ? 1 : generation, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&table->used, 1, memory_order_relaxed);
+	atomic_store_explicit(&socket->taken, 0, memory_order_release);
+}
+
+struct tn_socket *tn_socket_find(struct tn_sockets *table, uint32_t handle)
+{
+	uint32_t slot = handle & 0xffff;
+	if (slot >= TN_SOCKETS)
+		return NULL;
+	struct tn_socket *socket = &table->slots[slot];
+	if (atomic_load_explicit(&socket->taken, memory_order_acquire) == 0 ||
+		atomic_load_explicit(&socket->generation, memory_order_relaxed) != handle >> 16)
+		return NULL;
+	return socket;
+}
+
+uint32_t tn_socket_handle(const struct tn_socket *socket)
+{
+	return (uint32_t)(socket - socket->table->slots) | atomic_load_explicit(&socket->generation, memory_order_relaxed) << 16;
+}
+
+static void mark(_Atomic uint64_t *map, const struct tn_socket *socket)
+{
+	size_t slot = (size_t)(socket - socket->table->slots);
+	atomic_fetch_or_explicit(&map[slot / 64], (uint64_t)1 << (slot % 64), memory_order_acq_rel);
+}
+
+void tn_socket_raise(struct tn_socket *socket, uint32_t flags)
+{
+	uint32_t before = atomic_fetch_or_explicit(&socket->flags, flags, memory_order_acq_rel);
+	if ((before | flags) == before)
+		return;
+	mark(socket->table->raised, socket);
+	socket->table->events->wanted = true;
+}
+
+void tn_socket_raise_closed(struct tn_socket *socket, uint8_t reason)
+{
+	if (socket->is_told_closed || socket->is_closing)
+		return;
+	socket->is_told_closed = true;
+	socket->close_reason = reason;
+	tn_socket_raise(socket, TN_SOCKET_CLOSED);
+}
+
+void tn_socket_touch(struct tn_socket *socket)
+{
+	mark(socket->table->touched, socket);
+}
+
+uint8_t *tn_socket_memory(struct tn_sockets *table)
+{
+	for (size_t i = 0; i < SPARES; i++) {
+		uint8_t *memory = table->spare[i];
+		if (memory != NULL) {
+			table->spare[i] = NULL;
+			return memory;
+		}
+	}
+	uint8_t *memory = tn_port_allocate(TN_STREAM_SEND + TN_STREAM_RECEIVE);
+	if (memory == NULL)
+		table->counters.no_memory++;
+	return memory;
+}
+
+int tn_socket_next(uint64_t *word, size_t index)
+{
+	unsigned bit = 0;
+	if (*word == 0)
+		return -1;
+	while ((*word >> bit & 1) == 0)
+		bit++;
+	*word &= *word - 1;
+	return (int)(index * 64 + bit);
+}

@@ -1,0 +1,434 @@
+/*
+ * TCP sockets.
+ */
+#include "tn_stream.h"
+
+#include "tn_lwip.h"
+#include "tn_netif.h"
+#include "tn_port.h"
+#include "tn_records.h"
+
+#if TN_STREAM_RECEIVE < TCP_WND
+#error "the receive ring must hold a whole TCP window"
+#endif
+
+/* Where lwIP wants every segment in one piece of memory it copies what it is given, whatever it is told; the ring is then free at once. */
+#if LWIP_NETIF_TX_SINGLE_PBUF
+#define WRITE_FLAGS TCP_WRITE_FLAG_COPY
+#define IS_COPIED true
+#else
+#define WRITE_FLAGS 0
+#define IS_COPIED false
+#endif
+
+/** Half seconds between two looks of lwIP at a connection that has nothing else to say. */
+#define POLL_INTERVAL 2
+#define FIRST_PORT 49152u
+#define PORTS 16384u
+#define PORT_TRIES 16
+
+static err_t on_receive(void *context, struct tcp_pcb *pcb, struct pbuf *p, err_t error);
+static err_t on_sent(void *context, struct tcp_pcb *pcb, u16_t length);
+static err_t on_poll(void *context, struct tcp_pcb *pcb);
+static void on_error(void *context, err_t error);
+
+/** Gives a stream its rings. @return false when memory is short */
+static bool attach_rings(struct tn_socket *socket)
+{
+	socket->memory = tn_socket_memory(socket->table);
+	if (socket->memory == NULL)
+		return false;
+	tn_ring_init(&socket->send, socket->memory, TN_STREAM_SEND);
+	tn_ring_init(&socket->receive, socket->memory + TN_STREAM_SEND, TN_STREAM_RECEIVE);
+	return true;
+}
+
+static void attach(struct tn_socket *socket, struct tcp_pcb *pcb)
+{
+	socket->stream = pcb;
+	tcp_arg(pcb, socket);
+	tcp_recv(pcb, on_receive);
+	tcp_sent(pcb, on_sent);
+	tcp_err(pcb, on_error);
+	tcp_poll(pcb, on_poll, POLL_INTERVAL);
+	tcp_setprio(pcb, TCP_PRIO_MIN);
+	ip_set_option(pcb, SOF_KEEPALIVE);
+	if (socket->no_delay)
+		tcp_nagle_disable(pcb);
+}
+
+/** lwIP shall not call back any more. */
+static void detach(struct tn_socket *socket)
+{
+	struct tcp_pcb *pcb = socket->stream;
+	tcp_arg(pcb, NULL);
+	tcp_recv(pcb, NULL);
+	tcp_sent(pcb, NULL);
+	tcp_err(pcb, NULL);
+	tcp_poll(pcb, NULL, 0);
+	socket->stream = NULL;
+}
+
+static void abort_stream(struct tn_socket *socket)
+{
+	struct tcp_pcb *pcb = socket->stream;
+	if (pcb == NULL)
+		return;
+	detach(socket);
+	tcp_abort(pcb);
+}
+
+/** Moves bytes from the send ring into lwIP, in whole segments while there are more. */
+static bool fill(struct tn_socket *socket)
+{
+	struct tcp_pcb *pcb = socket->stream;
+	bool did_write = false;
+	for (;;) {
+		const uint8_t *bytes;
+		uint32_t used = tn_ring_used(&socket->send) - socket->queued;
+		uint32_t length = tn_ring_peek(&socket->send, socket->queued, &bytes);
+		uint32_t room = tcp_sndbuf(pcb);
+		if (length == 0 || room == 0)
+			break;
+		if (length > room)
+			length = room;
+		if (length > UINT16_MAX)
+			length = UINT16_MAX;
+		if (length < used && pcb->mss > 0) {
+			if (length < pcb->mss && length == room)
+				break;
+			if (length > pcb->mss)
+				length -= length % pcb->mss;
+		}
+		if (tcp_write(pcb, bytes, (u16_t)length, (u8_t)(WRITE_FLAGS | (length < used ? TCP_WRITE_FLAG_MORE : 0))) != ERR_OK)
+			break;
+		did_write = true;
+		if (IS_COPIED)
+			tn_ring_drop(&socket->send, length);
+		else
+			socket->queued += length;
+	}
+	return did_write;
+}
+
+/** Tells the VM of room: when half the ring is free or it is empty, and only if something was written since. */
+static void tell_writable(struct tn_socket *socket)
+{
+	uint32_t position = atomic_load_explicit(&socket->send.tail, memory_order_acquire);
+	uint32_t used = tn_ring_used(&socket->send);
+	if (position == socket->told_writable || (used != 0 && used > TN_STREAM_SEND / 2))
+		return;
+	socket->told_writable = position;
+	tn_socket_raise(socket, TN_SOCKET_WRITABLE);
+}
+
+/** Opens the window as far as the ring has room beyond what is promised already. */
+static void open_window(struct tn_socket *socket)
+{
+	struct tcp_pcb *pcb = socket->stream;
+	uint32_t room = tn_ring_free(&socket->receive);
+	uint32_t promised = pcb->rcv_wnd;
+	uint32_t more = room > promised ? room - promised : 0;
+	if (more > socket->unread)
+		more = socket->unread;
+	while (more > 0) {
+		u16_t part = (u16_t)(more < UINT16_MAX ? more : UINT16_MAX);
+		tcp_recved(pcb, part);
+		socket->unread -= part;
+		more -= part;
+	}
+}
+
+/** A closing stream whose ring is empty says FIN; it is released when lwIP does not refer to the ring any more. */
+static void finish(struct tn_socket *socket)
+{
+	struct tcp_pcb *pcb = socket->stream;
+	if (tn_ring_used(&socket->send) > 0)
+		return;
+	if (socket->unread > 0 || tn_ring_used(&socket->receive) > 0) {
+		tn_ring_drop(&socket->receive, tn_ring_used(&socket->receive));
+		open_window(socket);
+	}
+	detach(socket);
+	if (tcp_close(pcb) != ERR_OK) {
+		attach(socket, pcb);
+		return;
+	}
+	tn_socket_release(socket);
+}
+
+void tn_stream_service(struct tn_socket *socket)
+{
+	if (socket->stream == NULL || !socket->is_connected)
+		return;
+	open_window(socket);
+	if (fill(socket))
+		tcp_output(socket->stream);
+	if (socket->is_closing)
+		finish(socket);
+	else
+		tell_writable(socket);
+}
+
+static err_t on_receive(void *context, struct tcp_pcb *pcb, struct pbuf *p, err_t error)
+{
+	struct tn_socket *socket = context;
+	(void)error;
+	if (p == NULL) {
+		tn_socket_raise_closed(socket, TN_CLOSE_REMOTE);
+		return ERR_OK;
+	}
+	if (socket->is_closing) {
+		tcp_recved(pcb, p->tot_len);
+		pbuf_free(p);
+		return ERR_OK;
+	}
+	for (const struct pbuf *part = p; part != NULL; part = part->next)
+		tn_ring_write(&socket->receive, part->payload, part->len);
+	socket->unread += p->tot_len;
+	pbuf_free(p);
+	open_window(socket);
+	tn_socket_raise(socket, TN_SOCKET_READABLE);
+	return ERR_OK;
+}
+
+static err_t on_sent(void *context, struct tcp_pcb *pcb, u16_t length)
+{
+	struct tn_socket *socket = context;
+	(void)pcb;
+	if (!IS_COPIED) {
+		tn_ring_drop(&socket->send, length);
+		socket->queued -= length < socket->queued ? length : socket->queued;
+	}
+	fill(socket);
+	if (!socket->is_closing)
+		tell_writable(socket);
+	else
+		tn_socket_touch(socket);
+	return ERR_OK;
+}
+
+static err_t on_poll(void *context, struct tcp_pcb *pcb)
+{
+	struct tn_socket *socket = context;
+	(void)pcb;
+	if (socket->is_closing || tn_ring_used(&socket->send) > socket->queued)
+		tn_socket_touch(socket);
+	return ERR_OK;
+}
+
+/** lwIP has dropped the connection. */
+static void on_error(void *context, err_t error)
+{
+	struct tn_socket *socket = context;
+	uint8_t reason = TN_CLOSE_TIMEOUT;
+	socket->stream = NULL;
+	if (error == ERR_RST)
+		reason = socket->is_connected ? TN_CLOSE_RESET : TN_CLOSE_REFUSED;
+	if (socket->is_closing)
+		tn_socket_release(socket);
+	else
+		tn_socket_raise_closed(socket, reason);
+}
+
+static void become_connected(struct tn_socket *socket, uint32_t flag)
+{
+	struct tcp_pcb *pcb = socket->stream;
+	socket->is_connected = true;
+	socket->local_port = pcb->local_port;
+	socket->remote_port = pcb->remote_port;
+	tn_from_lwip(socket->local_address, &pcb->local_ip);
+	tn_from_lwip(socket->remote_address, &pcb->remote_ip);
+	tn_socket_raise(socket, flag | TN_SOCKET_WRITABLE);
+}
+
+static err_t on_connected(void *context, struct tcp_pcb *pcb, err_t error)
+{
+	struct tn_socket *socket = context;
+	(void)pcb;
+	(void)error;
+	socket->table->counters.connected++;
+	become_connected(socket, TN_SOCKET_CONNECTED);
+	return ERR_OK;
+}
+
+/** Our address of the family of address, or NULL. */
+static const uint8_t *own_address(const struct tn_tunnel *tunnel, const uint8_t address[16])
+{
+	if (tn_address_is_ip4(address))
+		return tunnel->has_address4 ? tunnel->address4 : NULL;
+	return tunnel->has_address6 ? tunnel->address6 : NULL;
+}
+
+/** Binds to one of our addresses, on our interface only. @param port 0: a random one */
+static err_t bind(struct tn_netif *interface, struct tcp_pcb *pcb, const uint8_t address[16], uint16_t port)
+{
+	ip_addr_t own;
+	tn_to_lwip(&own, address);
+	tcp_bind_netif(pcb, &interface->netif);
+	if (port != 0)
+		return tcp_bind(pcb, &own, port);
+	for (unsigned i = 0; i < PORT_TRIES; i++) {
+		uint16_t number;
+		tn_port_random(&number, sizeof number);
+		if (tcp_bind(pcb, &own, (u16_t)(FIRST_PORT + number % PORTS)) == ERR_OK)
+			return ERR_OK;
+	}
+	return ERR_USE;
+}
+
+void tn_stream_connect(struct tn_socket *socket, const uint8_t address[16], uint16_t port, bool no_delay)
+{
+	struct tn_netif *interface = socket->table->netif;
+	const uint8_t *own = own_address(interface->tunnel, address);
+	struct tcp_pcb *pcb;
+	ip_addr_t remote;
+	if (socket->kind != TN_SOCKET_NONE)
+		return;
+	socket->kind = TN_SOCKET_STREAM;
+	socket->no_delay = no_delay;
+	if (own == NULL || port == 0 || tn_tunnel_is_own(interface->tunnel, address)) {
+		tn_socket_raise_closed(socket, TN_CLOSE_NO_ROUTE);
+		return;
+	}
+	if (!attach_rings(socket) || (pcb = tcp_new_ip_type(tn_address_is_ip4(address) ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6)) == NULL) {
+		tn_socket_raise_closed(socket, TN_CLOSE_FULL);
+		return;
+	}
+	attach(socket, pcb);
+	tn_to_lwip(&remote, address);
+	err_t error = bind(interface, pcb, own, 0);
+	if (error == ERR_OK)
+		error = tcp_connect(pcb, &remote, port, on_connected);
+	if (error != ERR_OK) {
+		abort_stream(socket);
+		tn_socket_raise_closed(socket, error == ERR_USE ? TN_CLOSE_IN_USE : error == ERR_RTE ? TN_CLOSE_NO_ROUTE : TN_CLOSE_FULL);
+	}
+}
+
+static err_t on_accept(void *context, struct tcp_pcb *pcb, err_t error)
+{
+	struct tn_socket *listener = context;
+	if (error != ERR_OK || pcb == NULL || listener == NULL)
+		return ERR_VAL;
+	struct tn_socket *socket = tn_socket_take(listener->table);
+	if (socket == NULL) {
+		listener->table->counters.refused_full++;
+		tcp_abort(pcb);
+		return ERR_ABRT;
+	}
+	socket->kind = TN_SOCKET_STREAM;
+	if (!attach_rings(socket)) {
+		tn_socket_release(socket);
+		tcp_abort(pcb);
+		return ERR_ABRT;
+	}
+	listener->table->counters.accepted++;
+	socket->listener = tn_socket_handle(listener);
+	attach(socket, pcb);
+	become_connected(socket, TN_SOCKET_ACCEPTED);
+	return ERR_OK;
+}
+
+/** Listens on one of our addresses. @return ERR_OK with *listener set */
+static err_t listen_on(struct tn_socket *socket, const uint8_t address[16], uint16_t port, struct tcp_pcb **listener)
+{
+	err_t error;
+	struct tcp_pcb *pcb = tcp_new_ip_type(tn_address_is_ip4(address) ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6);
+	if (pcb == NULL)
+		return ERR_MEM;
+	ip_set_option(pcb, SOF_REUSEADDR);
+	error = bind(socket->table->netif, pcb, address, port);
+	struct tcp_pcb *smaller = error == ERR_OK ? tcp_listen_with_backlog_and_err(pcb, TCP_DEFAULT_LISTEN_BACKLOG, &error) : NULL;
+	if (smaller == NULL) {
+		tcp_abort(pcb);
+		return error;
+	}
+	tcp_arg(smaller, socket);
+	tcp_accept(smaller, on_accept);
+	tcp_setprio(smaller, TCP_PRIO_MIN);
+	*listener = smaller;
+	return ERR_OK;
+}
+
+static void close_listeners(struct tn_socket *socket)
+{
+	for (size_t i = 0; i < 2; i++) {
+		if (socket->listeners[i] != NULL)
+			tcp_close(socket->listeners[i]);
+		socket->listeners[i] = NULL;
+	}
+}
+
+static err_t listen_on_all(struct tn_socket *socket)
+{
+	const struct tn_tunnel *tunnel = socket->table->netif->tunnel;
+	err_t error = ERR_OK;
+	if (tunnel->has_address4) {
+		error = listen_on(socket, tunnel->address4, socket->local_port, &socket->listeners[0]);
+		if (error == ERR_OK)
+			socket->local_port = socket->listeners[0]->local_port;
+	}
+	if (error == ERR_OK && tunnel->has_address6) {
+		error = listen_on(socket, tunnel->address6, socket->local_port, &socket->listeners[1]);
+		if (error == ERR_OK)
+			socket->local_port = socket->listeners[1]->local_port;
+	}
+	if (error != ERR_OK)
+		close_listeners(socket);
+	return error;
+}
+
+void tn_stream_listen(struct tn_socket *socket, uint16_t port)
+{
+	uint16_t random_port;
+	if (socket->kind != TN_SOCKET_NONE)
+		return;
+	socket->kind = TN_SOCKET_LISTENER;
+	tn_port_random(&random_port, sizeof random_port);
+	socket->local_port = port != 0 ? port : (uint16_t)(FIRST_PORT + random_port % PORTS);
+	err_t error = listen_on_all(socket);
+	for (unsigned i = 0; port == 0 && error == ERR_USE && i < PORT_TRIES; i++) {
+		socket->local_port = (uint16_t)(FIRST_PORT + (socket->local_port + 1u) % PORTS);
+		error = listen_on_all(socket);
+	}
+	if (error == ERR_OK)
+		tn_socket_raise(socket, TN_SOCKET_CONNECTED);
+	else
+		tn_socket_raise_closed(socket, error == ERR_USE ? TN_CLOSE_IN_USE : TN_CLOSE_FULL);
+}
+
+void tn_stream_relisten(struct tn_socket *socket)
+{
+	close_listeners(socket);
+	err_t error = listen_on_all(socket);
+	if (error != ERR_OK)
+		tn_socket_raise_closed(socket, error == ERR_USE ? TN_CLOSE_IN_USE : TN_CLOSE_FULL);
+}
+
+void tn_stream_close(struct tn_socket *socket, bool is_abort)
+{
+	if (socket->kind == TN_SOCKET_LISTENER)
+		close_listeners(socket);
+	socket->is_closing = true;
+	if (is_abort || !socket->is_connected)
+		abort_stream(socket);
+	if (socket->stream == NULL)
+		tn_socket_release(socket);
+	else
+		tn_stream_service(socket);
+}
+
+bool tn_stream_refuse(struct tn_socket *socket, const uint8_t remote[16], uint16_t remote_port, uint16_t local_port)
+{
+	ip_addr_t address;
+	struct tcp_pcb *pcb = socket->stream;
+	if (socket->kind != TN_SOCKET_STREAM || pcb == NULL || pcb->state != SYN_SENT || pcb->remote_port != remote_port || pcb->local_port != local_port)
+		return false;
+	tn_to_lwip(&address, remote);
+	if (!ip_addr_cmp(&address, &pcb->remote_ip))
+		return false;
+	abort_stream(socket);
+	tn_socket_raise_closed(socket, TN_CLOSE_POLICY);
+	return true;
+}

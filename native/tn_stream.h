@@ -1,0 +1,32 @@
+/*
+ * TCP sockets on the tailnet interface.
+ *
+ *   send      VM -> send ring -> tcp_write (without a copy where lwIP allows, then the bytes stay in the ring until they are acknowledged)
+ *   receive   lwIP -> receive ring -> VM; the TCP window is never larger than the free part of the ring, so nothing has to be refused
+ *
+ * Everything here runs on the tunnel thread.
+ */
+#ifndef TN_STREAM_H
+#define TN_STREAM_H
+
+#include "tn_socket.h"
+
+/** Opens a connection. What becomes of it is told by flags: connected, or closed with a reason. */
+void tn_stream_connect(struct tn_socket *socket, const uint8_t address[16], uint16_t port, bool no_delay);
+
+/** Listens on a port (0: any) of our present and future addresses. Told by "connected" (local_port is the port) or "closed". */
+void tn_stream_listen(struct tn_socket *socket, uint16_t port);
+
+/** After a change of our addresses: listens on the new ones. */
+void tn_stream_relisten(struct tn_socket *socket);
+
+/** The VM touched the socket: sends what is in the ring, opens the window for what was read. */
+void tn_stream_service(struct tn_socket *socket);
+
+/** The VM let go of it. @param is_abort RST at once; else the bytes in the send ring leave first, then FIN. The slot is released when lwIP is done */
+void tn_stream_close(struct tn_socket *socket, bool is_abort);
+
+/** A peer's rules refuse a connection that is being opened. @return whether socket is that one */
+bool tn_stream_refuse(struct tn_socket *socket, const uint8_t remote[16], uint16_t remote_port, uint16_t local_port);
+
+#endif
