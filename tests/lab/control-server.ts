@@ -12,7 +12,7 @@ import type { Identity } from "./certificates.js";
 import { ALLOW_ALL, Maps, MINIMUM_VERSION, type Policy } from "./control-map.js";
 import { encodeJSON, type Habits, type LabNode, Nodes, type User } from "./control-nodes.js";
 import { type AuthKey, Register, type RegisterPolicy } from "./control-register.js";
-import { type ControlRequest, ControlSession } from "./control-session.js";
+import { type ControlRequest, ControlSession, HTTP2Backend } from "./control-session.js";
 import { respond } from "./noise-responder.js";
 import type { StreamFaults } from "./pieces.js";
 
@@ -91,6 +91,7 @@ export class ControlServer {
 	readonly #options: ControlServerOptions;
 	readonly #server: Server;
 	readonly #sockets = new Set<Socket>();
+	#backend: HTTP2Backend | undefined;
 	#pingCount = 0;
 
 	private constructor(options: ControlServerOptions) {
@@ -135,6 +136,7 @@ export class ControlServer {
 
 	static async start(options: ControlServerOptions = {}): Promise<ControlServer> {
 		const server = new ControlServer(options);
+		server.#backend = await HTTP2Backend.start((request) => server.#noiseRequest(request));
 		await new Promise<void>((resolve, reject) => {
 			server.#server.once("error", reject);
 			server.#server.listen(options.port ?? 0, options.address ?? "127.0.0.1", resolve);
@@ -249,6 +251,7 @@ export class ControlServer {
 		const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
 		this.maps.close();
 		for (const session of this.sessions) session.close();
+		this.#backend?.close();
 		this.cut();
 		await closed;
 	}
@@ -313,7 +316,7 @@ export class ControlServer {
 			session = new ControlSession(stream, established, answer, surplus, {
 				earlyPayload: this.#options.earlyPayload ?? true,
 				faults: { ...this.faults.stream },
-				onRequest: (request) => this.#noiseRequest(request),
+				backend: this.#backend as HTTP2Backend,
 				onClose: (closed) => this.sessions.delete(closed),
 			});
 		} catch {

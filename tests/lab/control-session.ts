@@ -1,12 +1,14 @@
 /**
- * One ts2021 connection on the server's side: the Noise stream as a Duplex, and node:http2 on top of it (protocol/control.md §3.5-§4).
+ * One ts2021 connection on the server's side: Noise records on the socket, and node:http2 behind them (protocol/control.md §3.5-§4).
  *
- *   socket <-> FaultyWriter <-> records <-> Duplex <-> HTTP/2 server session <-> ControlServer
+ *   socket <-> FaultyWriter <-> records <-> inner socket <-> HTTP/2 server <-> ControlServer
+ *
+ * The inner socket is a real one on loopback: node:http2 on a Duplex of JavaScript trips over assertions of its own when such a stream is cut.
  */
-
 import { randomBytes } from "node:crypto";
-import { createServer as createHTTP2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
-import { Duplex } from "node:stream";
+import { createServer as createHTTP2Server, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { concat, toHex } from "./bytes.js";
 import { type Established, RecordOpener, RecordSealer } from "./noise-responder.js";
 import { FaultyWriter, type StreamFaults } from "./pieces.js";
@@ -26,7 +28,7 @@ export interface ControlRequest {
 export interface SessionSettings {
 	readonly earlyPayload: boolean;
 	readonly faults: StreamFaults;
-	readonly onRequest: (request: ControlRequest) => void;
+	readonly backend: HTTP2Backend;
 	readonly onClose: (session: ControlSession) => void;
 }
 
@@ -37,29 +39,31 @@ export class ControlSession {
 	readonly writer: FaultyWriter;
 	readonly startedMS = Date.now();
 	readonly #socket: Duplex;
-	readonly #noise: NoiseStream;
+	readonly #inner: Socket;
+	readonly #backend: HTTP2Backend;
 	readonly #onClose: (session: ControlSession) => void;
-	#http2: ServerHttp2Session | undefined;
 	#isOpen = true;
 
 	/** @param surplus bytes that came behind the HTTP request */
 	constructor(socket: Duplex, established: Established, opening: Uint8Array, surplus: Uint8Array, settings: SessionSettings) {
 		this.#socket = socket;
 		this.#onClose = settings.onClose;
+		this.#backend = settings.backend;
 		this.machineKey = toHex(established.machineKey);
 		this.version = established.version;
 		this.writer = new FaultyWriter(socket, settings.faults);
 		const sealer = new RecordSealer(established.serverToClient);
+		const opener = new RecordOpener(established.clientToServer);
 		const early = settings.earlyPayload ? earlyRecords(sealer) : new Uint8Array(0);
 		// The 101, message 2 and the early payload leave together, as from the real server.
 		this.writer.write(concat(opening, established.response, early));
-		this.#noise = new NoiseStream(socket, this.writer, sealer, new RecordOpener(established.clientToServer));
-		socket.on("close", () => this.close());
-		socket.on("error", () => this.close());
-		this.#noise.on("error", () => this.close());
-		this.#noise.on("close", () => this.close());
-		this.#startHTTP2(settings);
-		if (surplus.length > 0) this.#noise.feed(surplus);
+		this.#inner = this.#backend.connect(this);
+		this.#outbound(sealer);
+		this.#inbound(opener, surplus);
+		for (const stream of [socket, this.#inner]) {
+			stream.on("error", () => this.close());
+			stream.on("close", () => this.close());
+		}
 	}
 
 	get isOpen(): boolean {
@@ -69,21 +73,21 @@ export class ControlSession {
 	close(): void {
 		if (!this.#isOpen) return;
 		this.#isOpen = false;
-		this.#http2?.destroy();
-		this.#noise.destroy();
+		this.#inner.destroy();
 		this.#socket.destroy();
 		this.#onClose(this);
 	}
 
 	/** Asks the client to go: no new streams. */
 	goaway(code = 0): void {
-		this.#http2?.goaway(code);
+		this.#backend.session(this.#inner)?.goaway(code);
 	}
 
 	/** HTTP/2 PING. @returns milliseconds until the client echoed it */
 	ping(): Promise<number> {
 		return new Promise((resolve, reject) => {
-			if (!this.#http2?.ping((error, duration) => (error ? reject(error) : resolve(duration)))) reject(new Error("no ping possible"));
+			const session = this.#backend.session(this.#inner);
+			if (!session?.ping((error, duration) => (error ? reject(error) : resolve(duration)))) reject(new Error("no ping possible"));
 		});
 	}
 
@@ -97,31 +101,93 @@ export class ControlSession {
 		this.writer.write(concat(Uint8Array.of(4, 0, 32), randomBytes(32)));
 	}
 
-	#startHTTP2(settings: SessionSettings): void {
-		const server = createHTTP2Server({
+	/** HTTP/2 bytes to the client, one batch of records at a time. */
+	#outbound(sealer: RecordSealer): void {
+		const inner = this.#inner;
+		inner.on("data", (bytes: Buffer) => {
+			inner.pause();
+			this.writer.write(sealer.seal(Uint8Array.from(bytes)), () => inner.resume());
+		});
+	}
+
+	/** Records of the client to HTTP/2. */
+	#inbound(opener: RecordOpener, surplus: Uint8Array): void {
+		const inner = this.#inner;
+		const feed = (bytes: Uint8Array) => {
+			try {
+				if (inner.write(opener.push(bytes))) return;
+			} catch {
+				this.close();
+				return;
+			}
+			this.#socket.pause();
+			inner.once("drain", () => this.#socket.resume());
+		};
+		this.#socket.on("data", (bytes: Buffer) => feed(Uint8Array.from(bytes)));
+		this.#socket.on("end", () => inner.end());
+		if (surplus.length > 0) feed(surplus);
+	}
+}
+
+/** The HTTP/2 server behind every session of one control server. */
+export class HTTP2Backend {
+	readonly #server: Http2Server;
+	/** By the inner socket's own port. */
+	readonly #owners = new Map<number, ControlSession>();
+	readonly #sessions = new Map<number, ServerHttp2Session>();
+
+	private constructor(onRequest: (request: ControlRequest) => void) {
+		this.#server = createHTTP2Server({
 			settings: { maxFrameSize: 1048576, maxConcurrentStreams: 250, maxHeaderListSize: 1048896, initialWindowSize: 1048576, enablePush: false },
 		});
-		server.on("session", (session) => {
-			this.#http2 = session;
+		this.#server.on("session", (session) => {
+			const port = session.socket.remotePort ?? 0;
+			this.#sessions.set(port, session);
 			session.on("error", () => {});
+			session.on("close", () => this.#sessions.delete(port));
 		});
-		server.on("sessionError", () => this.close());
-		server.on("stream", (stream, headers) => {
+		this.#server.on("stream", (stream, headers) => {
+			const owner = this.#owners.get(stream.session?.socket.remotePort ?? 0);
+			if (!owner) {
+				stream.session?.destroy(); // not one of ours
+				return;
+			}
 			stream.on("error", () => {});
 			const parts: Buffer[] = [];
 			stream.on("data", (bytes: Buffer) => parts.push(bytes));
-			stream.on("end", () =>
-				settings.onRequest({
-					session: this,
-					method: String(headers[":method"]),
-					path: String(headers[":path"]),
-					headers,
-					body: Uint8Array.from(Buffer.concat(parts)),
-					stream,
-				}),
-			);
+			stream.on("end", () => {
+				const body = Uint8Array.from(Buffer.concat(parts));
+				onRequest({ session: owner, method: String(headers[":method"]), path: String(headers[":path"]), headers, body, stream });
+			});
 		});
-		server.emit("connection", this.#noise);
+	}
+
+	static async start(onRequest: (request: ControlRequest) => void): Promise<HTTP2Backend> {
+		const backend = new HTTP2Backend(onRequest);
+		await new Promise<void>((resolve) => backend.#server.listen(0, "127.0.0.1", resolve));
+		return backend;
+	}
+
+	/** A socket to the server. What is written to it before it is connected waits. */
+	connect(owner: ControlSession): Socket {
+		const socket = connect({ port: (this.#server.address() as AddressInfo).port, host: "127.0.0.1", noDelay: true });
+		let port = 0;
+		// Runs before the first byte of the client leaves, so that no stream is without its owner.
+		socket.once("connect", () => {
+			port = socket.localPort ?? 0;
+			this.#owners.set(port, owner);
+		});
+		socket.once("close", () => this.#owners.delete(port));
+		return socket;
+	}
+
+	session(socket: Socket): ServerHttp2Session | undefined {
+		return this.#sessions.get(socket.localPort ?? 0);
+	}
+
+	close(): void {
+		for (const session of this.#sessions.values()) session.destroy();
+		this.#server.close();
 	}
 }
 
@@ -131,51 +197,4 @@ function earlyRecords(sealer: RecordSealer): Uint8Array {
 	const length = new Uint8Array(4);
 	new DataView(length.buffer).setUint32(0, json.length);
 	return concat(sealer.record(EARLY_MAGIC), sealer.record(length), sealer.record(Uint8Array.from(json)));
-}
-
-/** Plaintext on this side, records on the socket's. */
-class NoiseStream extends Duplex {
-	readonly #writer: FaultyWriter;
-	readonly #sealer: RecordSealer;
-	readonly #opener: RecordOpener;
-	readonly #socket: Duplex;
-
-	constructor(socket: Duplex, writer: FaultyWriter, sealer: RecordSealer, opener: RecordOpener) {
-		super({ allowHalfOpen: false });
-		this.#socket = socket;
-		this.#writer = writer;
-		this.#sealer = sealer;
-		this.#opener = opener;
-		socket.on("data", (bytes: Buffer) => this.feed(Uint8Array.from(bytes)));
-		socket.on("end", () => this.push(null));
-	}
-
-	feed(bytes: Uint8Array): void {
-		let plaintext: Uint8Array;
-		try {
-			plaintext = this.#opener.push(bytes);
-		} catch (error) {
-			this.destroy(error as Error);
-			return;
-		}
-		if (plaintext.length > 0 && !this.push(plaintext)) this.#socket.pause();
-	}
-
-	override _read(): void {
-		this.#socket.resume();
-	}
-
-	override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
-		this.#writer.write(this.#sealer.seal(Uint8Array.from(chunk)), callback);
-	}
-
-	override _final(callback: () => void): void {
-		this.#socket.end();
-		callback();
-	}
-
-	override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-		this.#socket.destroy();
-		callback(error);
-	}
 }
