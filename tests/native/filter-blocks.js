@@ -29,6 +29,8 @@ const filters = {
 	all_empty_list: { rules: [{ SrcIPs: ["*"], DstPorts: anywhere, IPProto: [] }] },
 	all_null_list: { rules: [{ SrcIPs: ["*"], DstPorts: anywhere, IPProto: null }] },
 	all_everywhere: { rules: [{ SrcIPs: ["*"], DstPorts: anywhere }], localNets: everywhere },
+	/* Of the filter verdicts in tsmp.json: "TCP, UDP, ICMP", where any rule opens ICMP. */
+	tcp_udp_everywhere: { rules: [{ SrcIPs: ["*"], DstPorts: anywhere, IPProto: [6, 17] }], localNets: everywhere },
 	sctp: { rules: [{ SrcIPs: ["*"], DstPorts: anywhere, IPProto: [132] }] },
 	many_protocols: { rules: [{ SrcIPs: ["*"], DstPorts: anywhere, IPProto: [1, 2, 6, 17, 43, 44, 47, 58, 60, 99, 132] }] },
 	protocol_300: { rules: [{ SrcIPs: ["*"], DstPorts: anywhere, IPProto: [300] }] },
