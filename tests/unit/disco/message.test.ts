@@ -24,7 +24,13 @@ function fieldsOf(message: DiscoMessage): Fields {
 	const type = names[message.type];
 	switch (message.type) {
 		case "ping":
-			return { type, transaction: undefined, txid: toHex(message.transaction), nodeKey: message.nodeKey ? toHex(message.nodeKey) : "", padding: message.padding };
+			return {
+				type,
+				transaction: undefined,
+				txid: toHex(message.transaction),
+				nodeKey: message.nodeKey ? toHex(message.nodeKey) : "",
+				padding: message.padding,
+			};
 		case "pong":
 			return { type, txid: toHex(message.transaction), src: endpointToText(message.source) };
 		case "call-me-maybe":

@@ -324,12 +324,15 @@ describe("path machine, random histories", () => {
 						break;
 					case 7:
 						free = true;
-						if (random.below(6) === 0) {
-							endpoint.unreachable(address, now);
-							lastDiscovery.clear();
-						} else if (random.below(6) === 0) {
-							endpoint.connectivityChanged(now);
-							lastDiscovery.clear();
+						switch (random.below(6)) {
+							case 0:
+								endpoint.unreachable(address, now);
+								lastDiscovery.clear();
+								break;
+							case 1:
+								endpoint.connectivityChanged(now);
+								lastDiscovery.clear();
+								break;
 						}
 						break;
 					default:

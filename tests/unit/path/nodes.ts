@@ -53,7 +53,7 @@ export class FakeNetmap implements NetmapLookup {
 			endpoints: (index) => {
 				const endpoints = list[index]?.endpoints ?? [];
 				const bytes = new Uint8Array(18 * endpoints.length);
-				endpoints.forEach((text, i) => bytes.set(parseEndpoint(text) as Uint8Array, 18 * i));
+				for (let i = 0; i < endpoints.length; i += 1) bytes.set(parseEndpoint(endpoints[i] as string) as Uint8Array, 18 * i);
 				return bytes;
 			},
 			isJailed: () => false,
