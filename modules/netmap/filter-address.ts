@@ -15,7 +15,13 @@ export type AddressForm = "invalid" | "all" | "capability" | "range4" | "prefix6
 
 /** Number of an IPv4 address whose v4-mapped form starts at offset. */
 export function numberOfIPv4(bytes: Uint8Array, offset = 0): number {
-	return (((bytes[offset + 12] as number) << 24) | ((bytes[offset + 13] as number) << 16) | ((bytes[offset + 14] as number) << 8) | (bytes[offset + 15] as number)) >>> 0;
+	return (
+		(((bytes[offset + 12] as number) << 24) |
+			((bytes[offset + 13] as number) << 16) |
+			((bytes[offset + 14] as number) << 8) |
+			(bytes[offset + 15] as number)) >>>
+		0
+	);
 }
 
 /** Order of two addresses of 16 bytes: negative, 0, positive. */

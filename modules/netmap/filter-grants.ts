@@ -62,8 +62,7 @@ function isInSet(block: FilterBlock, number: number, family: number, address: Ui
 	if (family === 4) {
 		const wanted = numberOfIPv4(address);
 		const view = new DataView(set.ranges4.buffer, set.ranges4.byteOffset, set.ranges4.byteLength);
-		for (let at = 0; at < set.ranges4.length; at += RANGE4_BYTES)
-			if (wanted >= view.getUint32(at, true) && wanted <= view.getUint32(at + 4, true)) return true;
+		for (let at = 0; at < set.ranges4.length; at += RANGE4_BYTES) if (wanted >= view.getUint32(at, true) && wanted <= view.getUint32(at + 4, true)) return true;
 		return false;
 	}
 	for (let at = 0; at < set.prefixes6.length; at += PREFIX6_BYTES)

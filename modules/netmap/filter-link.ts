@@ -9,7 +9,18 @@ import { AddressEntry } from "./filter-address.js";
 import { prefixContains6 } from "./filter-order.js";
 import { DEFAULT_BUDGET_BYTES, type FilterChunk, type FilterProblem } from "./filter-rules.js";
 import { SourceSet } from "./filter-sources.js";
-import { ANY4, ANY6, CLASS_BYTES, DESTINATION_BYTES, FilterBlock, FilterTables, MOST_CLASSES, MOST_SETS, PREFIX6_BYTES, RANGE4_BYTES } from "./filter-tables.js";
+import {
+	ANY4,
+	ANY6,
+	CLASS_BYTES,
+	DESTINATION_BYTES,
+	FilterBlock,
+	FilterTables,
+	MOST_CLASSES,
+	MOST_SETS,
+	PREFIX6_BYTES,
+	RANGE4_BYTES,
+} from "./filter-tables.js";
 
 export interface FilterLinkOptions {
 	/** Own addresses and advertised routes, as prefix texts ("100.64.0.1/32"): a v4-mapped IPv6 prefix must stay one. */

@@ -3,8 +3,8 @@
  * (records of native/tn_filter.h). Control sends thousands of single addresses, most often in order: neighbours are joined at once.
  */
 import { type AddressEntry, compareAddresses, forEachPrefix } from "./filter-address.js";
-import { ANY4, ANY6, ByteTable, CAPABILITY_BYTES, PREFIX6_BYTES, RANGE4_BYTES } from "./filter-tables.js";
 import { prefixContains6, sortRecords } from "./filter-order.js";
+import { ANY4, ANY6, ByteTable, CAPABILITY_BYTES, PREFIX6_BYTES, RANGE4_BYTES } from "./filter-tables.js";
 
 const LAST_IPV4 = 0xffffffff;
 

@@ -253,8 +253,7 @@ export class FilterBlock {
 	/** Flags and records of a source set. */
 	set(number: number): { flags: number; ranges4: Uint8Array; prefixes6: Uint8Array; capabilities: Uint8Array } {
 		const at = this.setsAt + SET_BYTES * number;
-		const part = (tableAt: number, size: number, first: number, count: number) =>
-			this.bytes.subarray(tableAt + size * first, tableAt + size * (first + count));
+		const part = (tableAt: number, size: number, first: number, count: number) => this.bytes.subarray(tableAt + size * first, tableAt + size * (first + count));
 		return {
 			flags: this.view.getUint16(at + 22, true),
 			ranges4: part(this.ranges4At, RANGE4_BYTES, this.#count(at), this.#count(at + 4)),

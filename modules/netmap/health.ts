@@ -73,5 +73,9 @@ function readMessage(id: string, message: Members): HealthCondition {
 	const title = textMember(message, "Title");
 	const text = textMember(message, "Text");
 	const severity = textMember(message, "Severity");
-	return { id, text: title === "" || text === "" ? title + text : `${title}: ${text}`, severity: severity === "high" || severity === "low" ? severity : "medium" };
+	return {
+		id,
+		text: title === "" || text === "" ? title + text : `${title}: ${text}`,
+		severity: severity === "high" || severity === "low" ? severity : "medium",
+	};
 }

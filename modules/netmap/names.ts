@@ -30,8 +30,14 @@ export type Resolution =
 	| { kind: "addresses"; addresses: string[] }
 	| { kind: "no-such-name" }
 	| { kind: "bad-name" }
-	/** Try these names in turn, each with its resolvers (none: the platform's). */
-	| { kind: "ask"; questions: { name: string; resolvers: readonly DNSResolver[] }[] };
+	/** Others may know it: ask these in turn. */
+	| { kind: "ask"; questions: Question[] };
+
+export interface Question {
+	readonly name: string;
+	/** Those of the route for that suffix: nobody else may be asked. None: the platform's resolver (or config.resolvers, if control names any). */
+	readonly resolvers: readonly DNSResolver[];
+}
 
 const SERVICE_NAME = "magicdns.localhost-tailscale-daemon";
 const SERVICE4 = parseAddress("100.100.100.100") as Uint8Array;
@@ -125,36 +131,35 @@ export class Names {
 	resolve(host: string): Resolution {
 		const literal = parseAddress(host);
 		if (literal !== undefined) return { kind: "addresses", addresses: [addressToText(literal)] };
-		const isAbsolute = host.endsWith(".");
 		const name = normalName(host);
 		if (!isName(name)) return { kind: "bad-name" };
-		const searched = isAbsolute ? [] : this.#searchDomains().map((domain) => `${name}.${domain}`);
-		const hasDot = name.includes(".");
-		const candidates = isAbsolute ? [name] : hasDot ? [name, ...searched] : searched;
-		const questions: { name: string; resolvers: readonly DNSResolver[] }[] = [];
-		for (const candidate of candidates) {
+		const questions: Question[] = [];
+		for (const candidate of this.#candidates(name, host.endsWith("."))) {
 			const found = this.#resolveExact(candidate);
-			if (found.kind === "addresses") return found;
-			// A search domain that nobody serves is not asked of the platform: it appends its own.
-			if (found.kind === "ask" && (candidate === name || (found.questions[0]?.resolvers.length ?? 0) > 0)) questions.push(...found.questions);
-		}
-		if (!isAbsolute && !hasDot) {
-			const found = this.#resolveExact(name);
-			if (found.kind === "addresses") return found;
-			if (found.kind === "ask") questions.push(...found.questions);
+			if (Array.isArray(found)) return { kind: "addresses", addresses: found };
+			// A search domain that no route serves is not asked of the platform, which has its own.
+			if (found !== undefined && (candidate === name || found.resolvers.length > 0)) questions.push(found);
 		}
 		return questions.length === 0 ? { kind: "no-such-name" } : { kind: "ask", questions };
 	}
 
-	#resolveExact(name: string): Resolution {
+	/** A name with dots is tried as it is first, a short one with the search domains first, an absolute one only as it is. */
+	#candidates(name: string, isAbsolute: boolean): string[] {
+		if (isAbsolute) return [name];
+		const searched = this.#searchDomains().map((domain) => `${name}.${domain}`);
+		return name.includes(".") ? [name, ...searched] : [...searched, name];
+	}
+
+	/** Addresses of exactly this name, or whom to ask, or undefined: no such name. */
+	#resolveExact(name: string): string[] | Question | undefined {
 		const addresses: string[] = [];
 		for (const type of ["A", "AAAA"] as const) {
 			const answer = this.answer(name, type);
 			if (answer.kind === "address") addresses.push(addressToText(answer.address));
-			else if (answer.kind === "forward") return { kind: "ask", questions: [{ name, resolvers: answer.resolvers }] };
-			else if (answer.kind === "no-such-name") return { kind: "no-such-name" };
+			else if (answer.kind === "forward") return { name, resolvers: this.#route(name) ?? NO_RESOLVERS };
+			else if (answer.kind === "no-such-name") return undefined;
 		}
-		return { kind: "addresses", addresses };
+		return addresses;
 	}
 
 	/** Control's list; our own suffix last, if it is not among them, so that short names work where control names no domain. */
@@ -244,7 +249,7 @@ export class Names {
 	/** Rules 12 and 13. */
 	#elsewhere(name: string): Answer {
 		if (this.#isLocal(name)) return { kind: "no-such-name" };
-		return { kind: "forward", resolvers: this.#route(name) };
+		return { kind: "forward", resolvers: this.#route(name) ?? (this.#isEmpty ? NO_RESOLVERS : this.#config.resolvers) };
 	}
 
 	/** Equal to or below a domain that we alone answer for. */
@@ -258,17 +263,16 @@ export class Names {
 		return false;
 	}
 
-	/** Resolvers of the most specific route, else the global ones. */
-	#route(name: string): readonly DNSResolver[] {
-		if (this.#isEmpty) return NO_RESOLVERS;
-		for (let suffix = name; ; ) {
+	/** Resolvers of the most specific route that has any. */
+	#route(name: string): readonly DNSResolver[] | undefined {
+		if (this.#isEmpty) return undefined;
+		for (let suffix = name; suffix !== ""; ) {
 			const resolvers = this.#config.routes.get(suffix);
 			if (resolvers !== undefined && resolvers.length > 0) return resolvers;
 			const dot = suffix.indexOf(".");
-			if (dot < 0) break;
-			suffix = suffix.slice(dot + 1);
+			suffix = dot < 0 ? "" : suffix.slice(dot + 1);
 		}
-		return this.#config.routes.get("") ?? this.#config.resolvers;
+		return undefined;
 	}
 }
 
@@ -279,7 +283,7 @@ function fourOf(address: Uint8Array): Uint8Array | undefined {
 }
 
 function isBelow(name: string, suffix: string): boolean {
-	return name === suffix || suffix === "" || name.endsWith(`.${suffix}`);
+	return name === suffix || name.endsWith(`.${suffix}`);
 }
 
 function isName(name: string): boolean {

@@ -100,7 +100,8 @@ export class Netmap implements NetmapLookup {
 		this.#routes.acceptRoutes = preferences.acceptRoutes === true;
 		this.#exitNode = preferences.exitNode ?? "";
 		this.#advertised = localRoutes(preferences.advertiseRoutes ?? []);
-		for (let index = 0; index < this.peers.limit; index += 1) if (this.peers.has(index) && this.peers.store.hasRoutes(index)) changes.routingChanged.push(index);
+		for (let index = 0; index < this.peers.limit; index += 1)
+			if (this.peers.has(index) && this.peers.store.hasRoutes(index)) changes.routingChanged.push(index);
 		this.#routes.invalidate();
 		this.#selectExitNode(changes);
 		const filter = this.chunks.block !== undefined && this.#link();
@@ -143,7 +144,10 @@ export class Netmap implements NetmapLookup {
 		const filter = (rules || changes.unsigned || isLocalChanged) && this.#link();
 		let health = this.conditions.commit(isFirst);
 		if (this.conditions.set("filter", this.chunks.problem?.text)) health = true;
-		if (this.conditions.set("peers", this.peers.staging.truncated ? "a peer has more prefixes or capabilities than fit; some were left out" : undefined, "medium")) health = true;
+		if (
+			this.conditions.set("peers", this.peers.staging.truncated ? "a peer has more prefixes or capabilities than fit; some were left out" : undefined, "medium")
+		)
+			health = true;
 		return makeChange(changes, { full: isFull, self, derp, dns, filter, health });
 	}
 
@@ -233,7 +237,8 @@ function localRoutes(texts: readonly string[]): string[] {
 	const routes: string[] = [];
 	for (const text of texts) {
 		const prefix = parsePrefix(text);
-		if (prefix !== undefined && prefix.bits !== 0 && !(prefix.bits === 96 && addressToText(prefix.address) === "0.0.0.0")) routes.push(prefixToText(prefix.address, prefix.bits));
+		if (prefix !== undefined && prefix.bits !== 0 && !(prefix.bits === 96 && addressToText(prefix.address) === "0.0.0.0"))
+			routes.push(prefixToText(prefix.address, prefix.bits));
 	}
 	return routes;
 }

@@ -158,7 +158,18 @@ function readFacts(node: Members): Facts {
 
 function sameFacts(a: Facts, b: Facts): boolean {
 	const texts = (facts: Facts) =>
-		[facts.id, facts.stableID, facts.name, facts.keyExpiry, facts.expired, facts.authorized, facts.tagged, facts.user, facts.nodeKey, facts.addresses.join("/")].join("\n");
+		[
+			facts.id,
+			facts.stableID,
+			facts.name,
+			facts.keyExpiry,
+			facts.expired,
+			facts.authorized,
+			facts.tagged,
+			facts.user,
+			facts.nodeKey,
+			facts.addresses.join("/"),
+		].join("\n");
 	if (texts(a) !== texts(b) || a.capabilities.size !== b.capabilities.size) return false;
 	for (const name of a.capabilities) if (!b.capabilities.has(name)) return false;
 	return true;
