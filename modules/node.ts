@@ -147,7 +147,6 @@ export class Node implements SocketNode {
 	}
 
 	get link(): TunnelLink {
-		if (this.#closed) throw new TailnetError("closed", "the node is closed");
 		return this.#link;
 	}
 

@@ -2,7 +2,6 @@
 import type { TunnelLink } from "../tunnel/link.js";
 
 export interface SocketNode {
-	/** @throws TailnetError "closed" when the node is closed */
 	readonly link: TunnelLink;
 	/** Ports of listeners and UDP sockets on the tailnet, by "tcp" and "udp". */
 	readonly ports: Ports;

@@ -4,6 +4,7 @@
  * A command that finds the ring full waits here, in order, until the tunnel has taken some; nothing is lost and nothing overtakes.
  */
 import { Tunnel } from "tailnet/host";
+import { TailnetError } from "../errors.js";
 import { endpointToText, parseEndpoint } from "../netmap/address.js";
 import { type CloseReason, Command, closeReasons, Event, eventBufferBytes, headBytes, RecordWriter } from "./records.js";
 
@@ -202,9 +203,10 @@ export class TunnelLink {
 
 	// ---- Sockets ----
 
-	/** @returns a handle, or 0 when the pool is full */
+	/** @returns a handle, or 0 when the pool is full. @throws TailnetError "closed" */
 	openSocket(events: SocketEvents): number {
-		const socket = this.#closed ? 0 : this.#tunnel.openSocket();
+		if (this.#closed) throw new TailnetError("closed", "the node is closed");
+		const socket = this.#tunnel.openSocket();
 		if (socket) this.#sockets.set(socket, events);
 		return socket;
 	}
