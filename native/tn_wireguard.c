@@ -9,6 +9,8 @@
 #include "tn_bytes.h"
 #include "tn_wireguard_internal.h"
 
+_Static_assert((TN_WG_KEY_CHAINS & (TN_WG_KEY_CHAINS - 1)) == 0 && TN_WG_KEY_CHAINS <= 256, "chains of keys are chosen by bits of one byte");
+
 void tn_wg_init(struct tn_wg *wg, struct tn_wg_peer *peers, unsigned peer_count, struct tn_wg_index *indices, const struct tn_wg_host *host)
 {
 	memset(wg, 0, sizeof *wg);
@@ -20,6 +22,8 @@ void tn_wg_init(struct tn_wg *wg, struct tn_wg_peer *peers, unsigned peer_count,
 	wg->index_mask = (uint32_t)TN_WG_INDICES(peer_count) - 1;
 	wg->host = *host;
 	wg->deadline = TN_WG_NO_DEADLINE;
+	for (unsigned i = 0; i < TN_WG_KEY_CHAINS; i++)
+		wg->by_key[i] = TN_WG_NO_SLOT;
 	tn_port_random(&wg->jitter_state, sizeof wg->jitter_state);
 	wg->jitter_state |= 1; /* xorshift stays at zero */
 	tn_wg_load_init(wg);
@@ -31,6 +35,8 @@ void tn_wg_wipe(struct tn_wg *wg)
 	tn_wipe(wg->indices, ((size_t)wg->index_mask + 1) * sizeof *wg->indices);
 	tn_wipe(&wg->identity, sizeof wg->identity);
 	tn_wipe(&wg->cookie_maker, sizeof wg->cookie_maker);
+	for (unsigned i = 0; i < TN_WG_KEY_CHAINS; i++)
+		wg->by_key[i] = TN_WG_NO_SLOT;
 	wg->has_key = false;
 	wg->deadline = TN_WG_NO_DEADLINE;
 }
@@ -67,12 +73,18 @@ void tn_wg_set_key(struct tn_wg *wg, const uint8_t *private_key, uint64_t now)
 		tn_identity_init(&wg->identity, private_key);
 }
 
+/* Public keys are as good as random already. */
+static unsigned chain_of(const uint8_t public_key[TN_KEY_SIZE])
+{
+	return public_key[3] & (TN_WG_KEY_CHAINS - 1);
+}
+
 int tn_wg_peer_find(const struct tn_wg *wg, const uint8_t public_key[TN_KEY_SIZE])
 {
-	for (unsigned slot = 0; slot < wg->peer_count; slot++)
-		if (wg->peers[slot].used && memcmp(wg->peers[slot].remote.public_key, public_key, TN_KEY_SIZE) == 0)
-			return (int)slot;
-	return -1;
+	uint16_t slot = wg->by_key[chain_of(public_key)];
+	while (slot != TN_WG_NO_SLOT && memcmp(wg->peers[slot].remote.public_key, public_key, TN_KEY_SIZE) != 0)
+		slot = wg->peers[slot].next_by_key;
+	return slot == TN_WG_NO_SLOT ? -1 : slot;
 }
 
 /* Takes back the greatest timestamp of a peer that was evicted a short time ago. */
@@ -102,6 +114,8 @@ bool tn_wg_peer_add(struct tn_wg *wg, unsigned slot, const uint8_t public_key[TN
 	peer->used = true;
 	peer->current = peer->next = peer->previous = TN_WG_NO_KEYPAIR;
 	tn_remote_init(&peer->remote, public_key);
+	peer->next_by_key = wg->by_key[chain_of(public_key)];
+	wg->by_key[chain_of(public_key)] = (uint16_t)slot;
 	recall(wg, peer, now);
 	tn_wg_arm(wg, &peer->zero_keys_at, now + TN_WG_ZERO_KEYS_MS);
 	return true;
@@ -111,8 +125,13 @@ void tn_wg_peer_remove(struct tn_wg *wg, unsigned slot)
 {
 	if (slot >= wg->peer_count || !wg->peers[slot].used)
 		return;
-	tn_wg_sessions_drop(wg, &wg->peers[slot]);
-	tn_wipe(&wg->peers[slot], sizeof wg->peers[slot]);
+	struct tn_wg_peer *peer = &wg->peers[slot];
+	tn_wg_sessions_drop(wg, peer);
+	uint16_t *link = &wg->by_key[chain_of(peer->remote.public_key)];
+	while (*link != slot)
+		link = &wg->peers[*link].next_by_key;
+	*link = peer->next_by_key;
+	tn_wipe(peer, sizeof *peer);
 }
 
 void tn_wg_peer_evict(struct tn_wg *wg, unsigned slot, uint64_t now)

@@ -56,6 +56,9 @@
 #ifndef TN_WG_REMEMBERED
 #define TN_WG_REMEMBERED 8
 #endif
+#ifndef TN_WG_KEY_CHAINS
+#define TN_WG_KEY_CHAINS 16
+#endif
 #endif
 #ifndef TN_WG_LOAD
 #define TN_WG_LOAD 100
@@ -68,6 +71,9 @@
 #endif
 #ifndef TN_WG_REMEMBERED
 #define TN_WG_REMEMBERED 64 /* evicted peers whose greatest timestamp is kept */
+#endif
+#ifndef TN_WG_KEY_CHAINS
+#define TN_WG_KEY_CHAINS 256 /* hash table of public keys; a power of two */
 #endif
 #define TN_WG_SOURCE_RATE 20
 #define TN_WG_SOURCE_BURST 5
@@ -110,9 +116,11 @@ struct tn_keypair {
 };
 
 #define TN_WG_NO_KEYPAIR 3
+#define TN_WG_NO_SLOT 0xffff
 
 struct tn_wg_peer {
 	bool used;
+	uint16_t next_by_key;            /* in the chain of its public key, or TN_WG_NO_SLOT */
 	uint8_t current, next, previous; /* places in keypairs, or TN_WG_NO_KEYPAIR */
 
 	/* Deadlines; 0 is not pending. */
@@ -179,6 +187,7 @@ struct tn_wg {
 	unsigned peer_count;
 	struct tn_wg_index *indices;
 	uint32_t index_mask;
+	uint16_t by_key[TN_WG_KEY_CHAINS];
 	struct tn_wg_host host;
 	bool has_key; /* without one nothing is processed */
 	struct tn_identity identity;
@@ -264,7 +273,7 @@ void tn_wg_peer_evict(struct tn_wg *wg, unsigned slot, uint64_t now);
 /** The peer restarted: erases sessions, handshake, cookie and greatest timestamp; the next packet starts a handshake. */
 void tn_wg_peer_drop_sessions(struct tn_wg *wg, unsigned slot, uint64_t now);
 
-/** The slot of a public key, or -1. */
+/** The slot of a public key, or -1. Cheap enough for every packet of a DERP connection. */
 int tn_wg_peer_find(const struct tn_wg *wg, const uint8_t public_key[TN_KEY_SIZE]);
 
 /** Whether a packet could be sealed now. */

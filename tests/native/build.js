@@ -69,7 +69,11 @@ async function inParallel(items, work) {
 function isFresh(object, dependencies) {
 	const made = modified(object);
 	if (!made || !existsSync(dependencies)) return false;
-	const files = readFileSync(dependencies, "utf8").replace(/^[^:]*:/, "").replaceAll("\\\n", " ").trim().split(/\s+/);
+	const files = readFileSync(dependencies, "utf8")
+		.replace(/^[^:]*:/, "")
+		.replaceAll("\\\n", " ")
+		.trim()
+		.split(/\s+/);
 	return files.every((file) => existsSync(join(file)) && modified(file) < made) && modified(fileURLToPath(import.meta.url)) < made;
 }
 
@@ -83,7 +87,18 @@ async function compile(source, variantName) {
 	if (isFresh(object, dependencies)) return object;
 	const own = `${object}.${process.pid}`;
 	const { ok, output } = await execute(variant.compiler, [
-		...warnings, ...variant.flags, ...includes, "-MD", "-MF", `${own}.d`, "-MT", "object", "-c", source, "-o", own,
+		...warnings,
+		...variant.flags,
+		...includes,
+		"-MD",
+		"-MF",
+		`${own}.d`,
+		"-MT",
+		"object",
+		"-c",
+		source,
+		"-o",
+		own,
 	]);
 	if (output) console.log(output.split("\n", 40).join("\n").trimEnd());
 	if (!ok) {
@@ -108,10 +123,15 @@ function writeVectors() {
 	}
 }
 
-/** Data that the project's own modules make: see filter-blocks.js. */
-async function writeFilterBlocks() {
-	const script = join(tests, "filter-blocks.js");
-	const sources = [script, join(root, "tests", "vectors", "filter.json"), join(root, "tests", "xs", "host.ts"), ...list(join(root, "modules", "netmap"), /\.ts$/)];
+/** Data that the project's own modules make: see from-modules.js. */
+async function writeModuleData() {
+	const script = join(tests, "from-modules.js");
+	const sources = [
+		script,
+		join(root, "tests", "vectors", "filter.json"),
+		join(root, "tests", "xs", "host.ts"),
+		...list(join(root, "modules", "netmap"), /\.ts$/),
+	];
 	if (modified(join(build, "filter_blocks.h")) > Math.max(...sources.map(modified))) return;
 	const { ok, output } = await execute(process.execPath, [script]);
 	if (!ok) console.log(output.trimEnd());
@@ -175,13 +195,16 @@ async function runFuzzers(seconds, names) {
 		const corpus = join(build, "corpus", name);
 		const start = join(tests, "corpus", name);
 		mkdirSync(corpus, { recursive: true });
-		const ok = program && await new Promise((resolve) => {
-			const child = spawn(program, [
-				`-max_total_time=${seconds}`, "-print_final_stats=1", "-verbosity=0", `-artifact_prefix=${corpus}-`, corpus,
-				...(existsSync(start) ? [start] : []),
-			], { cwd: root, stdio: "inherit" });
-			child.on("exit", (code) => resolve(code === 0));
-		});
+		const ok =
+			program &&
+			(await new Promise((resolve) => {
+				const child = spawn(
+					program,
+					[`-max_total_time=${seconds}`, "-print_final_stats=1", "-verbosity=0", `-artifact_prefix=${corpus}-`, corpus, ...(existsSync(start) ? [start] : [])],
+					{ cwd: root, stdio: "inherit" },
+				);
+				child.on("exit", (code) => resolve(code === 0));
+			}));
 		if (!ok) failed++;
 		console.log(`${ok ? "ok" : "not ok"} - ${name} ${seconds} s`);
 	}
@@ -215,7 +238,7 @@ async function checkWarnings() {
 
 const args = process.argv.slice(2);
 writeVectors();
-await writeFilterBlocks();
+await writeModuleData();
 let ok;
 if (args[0] === "fuzz") ok = await runFuzzers(Number(args[1] ?? 10), args.slice(2));
 else if (args[0] === "bench") ok = await runBenches(args.slice(1));

@@ -719,6 +719,32 @@ TN_TEST("an evicted peer's greatest timestamp is kept for 540 s, a removed one's
 	CHECK(!b->peers[1].has_timestamp);
 }
 
+TN_TEST("a peer is found by its key, also among keys that share a chain, and not once it is gone")
+{
+	world_reset(1000);
+	struct device *a = device_new();
+	uint8_t keys[SLOTS][32];
+	for (unsigned round = 0; round < 200; round++) {
+		for (unsigned slot = 0; slot < SLOTS; slot++) {
+			if (a->peers[slot].used)
+				continue;
+			tn_test_random_bytes(keys[slot], 32);
+			keys[slot][3] = (uint8_t)(round % 2); /* one chain, or two */
+			CHECK(tn_wg_peer_add(&a->wg, slot, keys[slot], now));
+		}
+		for (unsigned slot = 0; slot < SLOTS; slot++)
+			CHECK_EQ(tn_wg_peer_find(&a->wg, keys[slot]), slot);
+		const unsigned gone = tn_test_random_below(SLOTS);
+		tn_wg_peer_remove(&a->wg, gone);
+		for (unsigned slot = 0; slot < SLOTS; slot++)
+			CHECK_EQ(tn_wg_peer_find(&a->wg, keys[slot]), slot == gone ? -1 : (int)slot);
+	}
+	tn_wg_wipe(&a->wg);
+	for (unsigned slot = 0; slot < SLOTS; slot++)
+		CHECK_EQ(tn_wg_peer_find(&a->wg, keys[slot]), -1);
+	CHECK(tn_is_zero(a->peers, sizeof a->peers));
+}
+
 TN_TEST("all indices of a full device are distinct and random")
 {
 	world_reset(1000);
