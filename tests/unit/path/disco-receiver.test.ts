@@ -12,7 +12,7 @@ function said(node: TestNode, stranger: Stranger): string[] {
 }
 
 describe("incoming DISCO", () => {
-	test("[relay 11] [relay 12] a ping over UDP is answered at once to its source, with its id and that address", () => {
+	test("[relay 11, relay 12] a ping over UDP is answered at once to its source, with its id and that address", () => {
 		for (const from of [v4, v6]) {
 			const node = new TestNode(1);
 			const peer = node.meet(2);
@@ -40,7 +40,7 @@ describe("incoming DISCO", () => {
 		expect(said(node, peer)).toEqual([]);
 	});
 
-	test("[relay 14] [paths 34] a ping with 1208 bytes of padding, or of 1472 bytes in all, is answered with a pong of 110 bytes", () => {
+	test("[relay 14, paths 34] a ping with 1208 bytes of padding, or of 1472 bytes in all, is answered with a pong of 110 bytes", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2);
 		for (const padding of [1208, 1472 - 124]) {
@@ -81,7 +81,7 @@ describe("incoming DISCO", () => {
 		expect(call?.type === "call-me-maybe" && call.endpoints.map((bytes) => endpointToText(bytes))).toEqual(["203.0.113.77:41641"]);
 	});
 
-	test("[relay 19] [paths 21] a pong with an id never sent, sent to another peer, older than 5 s or already answered changes no path", () => {
+	test("[relay 19, paths 21] a pong with an id never sent, sent to another peer, older than 5 s or already answered changes no path", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2, { endpoints: [v4] });
 		const other = node.meet(3, { endpoints: ["198.51.100.2:41641"] });
@@ -107,7 +107,7 @@ describe("incoming DISCO", () => {
 		expect(node.table.peer(other.index)?.endpoint.best).toBe("");
 	});
 
-	test("[relay 20] [paths 22] a pong from another address than was pinged proves the pinged address; a forged box proves nothing", () => {
+	test("[relay 20, paths 22] a pong from another address than was pinged proves the pinged address; a forged box proves nothing", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2, { endpoints: [v4] });
 		node.send(peer.index, 0);
@@ -131,7 +131,7 @@ describe("incoming DISCO", () => {
 		expect(node.table.peer(peer.index)?.endpoint.best).toBe("");
 	});
 
-	test("[relay 21] [paths 28] a CallMeMaybe over UDP, from an unknown DERP source or one with another disco key is dropped", () => {
+	test("[relay 21, paths 28] a CallMeMaybe over UDP, from an unknown DERP source or one with another disco key is dropped", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2);
 		const other = node.meet(3);
@@ -153,7 +153,7 @@ describe("incoming DISCO", () => {
 		expect(said(node, peer).sort()).toEqual([`udp ${v4} ping`, `udp ${v6} ping`]);
 	});
 
-	test("[relay 23] [relay 24] a second CallMeMaybe removes what only the first had; one of 17 bytes removes all and does not throw", () => {
+	test("[relay 23, relay 24] a second CallMeMaybe removes what only the first had; one of 17 bytes removes all and does not throw", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2);
 		const names = (): string[] => [...(node.table.peer(peer.index)?.endpoint.candidates ?? [])].map(([address]) => address);
@@ -166,7 +166,7 @@ describe("incoming DISCO", () => {
 		expect(node.table.disco.callMeMaybes).toBe(3);
 	});
 
-	test("[relay 25] [paths 35] another disco key: next ping sealed to it, packets of the old one dropped, path kept, session dropped", () => {
+	test("[relay 25, paths 35] another disco key: next ping sealed to it, packets of the old one dropped, path kept, session dropped", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2, { endpoints: [v4] });
 		node.send(peer.index, 0);
@@ -200,7 +200,7 @@ describe("incoming DISCO", () => {
 		expect(node.table.peer(peer.index)?.endpoint.best).toBe(v4);
 	});
 
-	test("[relay 10] [paths 23] an unknown sender key costs no X25519 and no box, and gets no answer", () => {
+	test("[relay 10, paths 23] an unknown sender key costs no X25519 and no box, and gets no answer", () => {
 		const node = new TestNode(1);
 		const stranger = node.meet(2);
 		node.netmap.list[stranger.index] = undefined;

@@ -53,7 +53,7 @@ describe("path machine", () => {
 		expect(machine.endpoint.isIdle).toBe(true);
 	});
 
-	test("[paths 22] [relay 20] a pong proves the pinged address, wherever it came from", () => {
+	test("[paths 22, relay 20] a pong proves the pinged address, wherever it came from", () => {
 		const machine = new Machine([x, y]);
 		machine.endpoint.sent(0);
 		// The machine is not even told where the pong came from.
@@ -71,7 +71,7 @@ describe("path machine", () => {
 		expect(machine.endpoint.best).toBe(x);
 	});
 
-	test("[paths 29] [relay 23] a CallMeMaybe that omits an address deletes it, even if it is best or in the netmap; the next netmap list brings it back", () => {
+	test("[paths 29, relay 23] a CallMeMaybe that omits an address deletes it, even if it is best or in the netmap; the next netmap list brings it back", () => {
 		const machine = new Machine([x]);
 		machine.endpoint.callMeMaybe([x, a], 0);
 		machine.pong(a, 10);

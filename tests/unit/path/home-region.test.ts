@@ -55,7 +55,7 @@ describe("home region", () => {
 		expect(home.choose(report({ 2: 5 }, minute), input({ heardAt: () => minute + 1 }), minute + 20_000)).toBe(1);
 	});
 
-	test("[paths 8] [paths 5] no answer from anyone: kept", () => {
+	test("[paths 8, paths 5] no answer from anyone: kept", () => {
 		expect(homeAfter({ 1: 30 }, {}, { heardAt: () => minute + 100 - 119_000 })).toBe(1);
 		expect(homeAfter({ 1: 30 }, {})).toBe(1);
 	});

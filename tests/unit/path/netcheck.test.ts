@@ -96,7 +96,7 @@ describe("netcheck", () => {
 		expect(packets).toEqual([vector.packet]);
 	});
 
-	test("[paths 2] [relay 59] an unknown id, another source, a broken or a second answer changes nothing and does not throw", () => {
+	test("[paths 2, relay 59] an unknown id, another source, a broken or a second answer changes nothing and does not throw", () => {
 		const sent: Uint8Array[] = [];
 		const random = new Random(3);
 		const netcheck = new Netcheck({ send: (_to, packet) => sent.push(packet), addressesOf: () => [], random: (n) => random.bytes(n) });

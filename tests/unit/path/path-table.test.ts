@@ -234,7 +234,7 @@ describe("path table", () => {
 		expect(toHex(packet.subarray(20))).toBe(`61${toHex(node.box.publicKey)}`);
 	});
 
-	test("[relay 27] [paths 35] a TSMP advertisement changes the peer's disco key without dropping the session; the netmap confirming it does not either", () => {
+	test("[relay 27, paths 35] a TSMP advertisement changes the peer's disco key without dropping the session; the netmap confirming it does not either", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2, { endpoints: [v4] });
 		const other = node.meet(3);
