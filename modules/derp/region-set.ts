@@ -14,8 +14,8 @@ import type { DERPRegion, DERPSource } from "./types.js";
 
 const SWEEP_MS = 15000;
 const LEAST_STAY_MS = 5000;
-/** Above this many bytes that the system has not taken, frames stay in the tunnel, which drops the oldest. */
-const PENDING_BOUND = 16384;
+/** With this many buffers not yet taken by the system, frames stay in the tunnel, which drops the oldest. */
+const PENDING_BUFFERS = 2;
 /** Buffers written in one go; the rest waits for the next turn of the loop. */
 const WRITES_A_TURN = 16;
 
@@ -245,7 +245,8 @@ export class RegionSet {
 
 	#pump(entry: Entry, now: number): void {
 		const id = entry.connection.region.id;
-		for (let turn = 0; entry.stream.pendingBytes < PENDING_BOUND; turn += 1) {
+		const bound = PENDING_BUFFERS * this.#buffer.length;
+		for (let turn = 0; entry.stream.pendingBytes < bound; turn += 1) {
 			if (turn === WRITES_A_TURN) {
 				this.#unfinished.add(id);
 				return;

@@ -185,6 +185,11 @@ export class ControlServer {
 		this.maps.broadcastFilter();
 	}
 
+	/** Tells everybody, and the node itself, what a test changed in a node. */
+	announce(node: LabNode): void {
+		this.maps.announce(node);
+	}
+
 	/** Approves a device that waited. */
 	approve(node: LabNode): void {
 		node.authorized = true;
