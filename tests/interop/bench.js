@@ -31,15 +31,24 @@ async function withPair([first, second], { relayed = false } = {}, work) {
 }
 
 /**
- * TCP, one stream, echoed and compared; each run is one new connection.
+ * TCP, one stream, echoed and compared; each run is one new connection. A run that does not end within its time counts as 0 Mbit/s and is
+ * told in `failures`: stock nodes now and then stall for minutes behind a relay that dropped packets.
  * @param {["own" | "stock", "own" | "stock"]} pair
- * @param {{relayed?: boolean, bytes?: number, runs?: number}} [options]
- * @returns {Promise<{forward: number[], backward: number[], forwardMedian: number, backwardMedian: number, processor: number[]}>} Mbit/s of
+ * @param {{relayed?: boolean, bytes?: number, runs?: number, limitMS?: number}} [options]
+ * @returns {Promise<{forward: number[], backward: number[], forwardMedian: number, backwardMedian: number, processor: number[], failures: string[]}>} Mbit/s of
  * each run, initiated by the first (forward) and by the second, and the seconds of processor time that each node used for all
  */
-export function throughput(pair, { relayed = false, bytes = 64 * 1024 * 1024, runs = 5 } = {}) {
+export function throughput(pair, { relayed = false, bytes = 64 * 1024 * 1024, runs = 5, limitMS = 60_000 } = {}) {
 	return withPair(pair, { relayed }, async (a, b) => {
-		const echo = async (from, to) => (await from.do({ do: "bulk", peer: to.address, port: 7, bytes, mode: "echo" }, 180_000)).megabitsPerSecond;
+		const failures = [];
+		const echo = async (from, to) => {
+			try {
+				return (await from.do({ do: "bulk", peer: to.address, port: 7, bytes, mode: "echo" }, limitMS)).megabitsPerSecond;
+			} catch (error) {
+				failures.push(error.message.split("\n")[0]);
+				return 0;
+			}
+		};
 		await a.do({ do: "bulk", peer: b.address, port: 7, bytes: 2_000_000, mode: "echo" }, 60_000);
 		const before = [processorSeconds(a.pid), processorSeconds(b.pid)];
 		const forward = [];
@@ -49,7 +58,7 @@ export function throughput(pair, { relayed = false, bytes = 64 * 1024 * 1024, ru
 			backward.push(await echo(b, a));
 		}
 		const processor = [processorSeconds(a.pid) - before[0], processorSeconds(b.pid) - before[1]];
-		return { forward, backward, forwardMedian: median(forward), backwardMedian: median(backward), processor };
+		return { forward, backward, forwardMedian: median(forward), backwardMedian: median(backward), processor, failures };
 	});
 }
 
@@ -66,29 +75,32 @@ export function roundTrip(pair, { relayed = false, kind = "tsmp", count = 50 } =
 }
 
 /**
- * From start to running: a first login, and starts with the state of the one before. For ours both from the start of the process and
- * from its first event (which is `new Tailnet`); for a stock node from the new Server on. `firstByteMS` is from there to the first page
- * fetched from it by a stock peer.
+ * From start to running: first logins of fresh nodes, and starts with the state of the one before. For ours from its first event on,
+ * which is `new Tailnet` (`processMS`: from the start of the process); for a stock node from the new Server on. `firstByteMS` is from
+ * there to the first page that a stock peer fetched from it; after a restart the peer first has to learn that its old path is dead.
+ * @returns {Promise<{first: StartTimes, again: StartTimes}>} medians
+ * @typedef {{runningMS: number, processMS: number, firstByteMS: number}} StartTimes
  */
 export async function startup(subject, { runs = 5 } = {}) {
 	const world = await World.create({ shared: true, subject });
 	try {
 		await world.stock("t1");
-		const results = [];
-		for (let run = 0; run <= runs; run++) {
-			const node = await world.launch("a");
-			await node.running();
-			const { address } = node;
-			const fetched = world.eventually(() => world.peers.do("node.http", { node: "t1", url: `http://${at(address, 80)}/` }, 3000), 20_000, 5);
-			const ready = performance.now();
-			await fetched;
-			const runningMS = node.sinceFirstEventMS ?? node.runningMS;
-			results.push({ runningMS, processMS: node.runningMS, firstByteMS: runningMS + performance.now() - ready });
-			await node.close();
-			await sleep(300);
+		const times = { first: [], again: [] };
+		for (const kind of ["first", "again"]) {
+			for (let run = 0; run < runs; run++) {
+				const node = await world.launch(kind === "first" ? `a${run}` : "a0");
+				await node.running();
+				const ready = performance.now();
+				const { address } = node;
+				await world.eventually(() => world.peers.do("node.http", { node: "t1", url: `http://${at(address, 80)}/` }, 15_000), 30_000, 5);
+				const runningMS = node.sinceFirstEventMS ?? node.runningMS;
+				times[kind].push({ runningMS, processMS: node.runningMS, firstByteMS: runningMS + performance.now() - ready });
+				await node.close();
+				await sleep(300);
+			}
 		}
-		const [firstLogin, ...later] = results;
-		return { firstLogin, runningMS: median(later.map((r) => r.runningMS)), firstByteMS: median(later.map((r) => r.firstByteMS)) };
+		const medians = (results) => Object.fromEntries(["runningMS", "processMS", "firstByteMS"].map((name) => [name, median(results.map((r) => r[name]))]));
+		return { first: medians(times.first), again: medians(times.again) };
 	} finally {
 		await world.close();
 	}
@@ -151,15 +163,16 @@ async function main(pairs) {
 			const result = await throughput(kinds, { relayed, bytes: relayed ? 16e6 : 64 * 1024 * 1024 });
 			const rtt = await roundTrip(kinds, { relayed });
 			const cost = result.processor.map((seconds) => `${round(seconds)} s`).join(" + ");
+			for (const failure of result.failures) console.log(`${pair}: ${failure}`);
 			console.log(
 				`${pair} ${relayed ? "by DERP" : "direct"}: ${Math.round(result.forwardMedian)} Mbit/s, back ${Math.round(result.backwardMedian)} Mbit/s, processor ${cost}, TSMP ${round(rtt.medianMS)} ms`,
 			);
 		}
 	}
 	for (const subject of new Set(pairs.flatMap((pair) => pair.split("-")).concat("stock"))) {
-		const start = await startup(subject);
+		const { first, again } = await startup(subject);
 		console.log(
-			`${subject}: first login ${round(start.firstLogin.runningMS)} ms, running ${round(start.runningMS)} ms, first byte ${round(start.firstByteMS)} ms`,
+			`${subject}: first login ${round(first.runningMS)} ms, first byte ${round(first.firstByteMS)} ms; restart ${round(again.runningMS)} ms, ${round(again.firstByteMS)} ms`,
 		);
 		const many = await manyPeers(subject);
 		console.log(`${subject}: 5,000 peers after ${round(many.completeMS)} ms, ${round(many.residentBytes / 1e6)} MB`);

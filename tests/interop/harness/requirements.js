@@ -37,5 +37,5 @@ export function missing() {
 	return lines;
 }
 
-/** Whether the command of our node is there. */
-export const haveOwnNode = () => existsSync(nodeCommand);
+/** Whether the command of our node is there and built. */
+export const haveOwnNode = () => existsSync(nodeCommand) && existsSync(join(root, "dist", "hosts", "node", "cli", "main.js"));

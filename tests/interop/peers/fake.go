@@ -18,6 +18,7 @@ const firstFakeID = 1_000_000
 // addFakes gives control count more nodes that exist nowhere, each as big as control plane peers are in the field, and
 // returns the size of one as JSON.
 func addFakes(s *testcontrol.Server, count int) int {
+	makeNodeTable(s)
 	size, already := 0, 0
 	for _, n := range s.AllNodes() {
 		if n.ID >= firstFakeID {

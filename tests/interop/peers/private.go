@@ -35,6 +35,16 @@ func deleteNode(s *testcontrol.Server, n *tailcfg.Node) {
 	wakeStream(s, n.ID)
 }
 
+// makeNodeTable makes the table of nodes, which testcontrol does only at the first registration.
+func makeNodeTable(s *testcontrol.Server) {
+	mu := private[sync.Mutex](s, "mu")
+	mu.Lock()
+	defer mu.Unlock()
+	if nodes := private[map[key.NodePublic]*tailcfg.Node](s, "nodes"); *nodes == nil {
+		*nodes = map[key.NodePublic]*tailcfg.Node{}
+	}
+}
+
 // wakeStream wakes the stock stream of a node that is no longer in the table. The update channel's element type is
 // unexported, so it is used through reflection. s.mu must be held.
 func wakeStream(s *testcontrol.Server, id tailcfg.NodeID) {
