@@ -264,7 +264,7 @@ export class Node implements SocketNode {
 				derpReady: (region) => this.#derp.ready(region),
 				tsmp: (handle, source, payload) => this.#withPaths(() => void (this.#paths.tsmp(handle, source, payload) || this.#pings.tsmp(payload, now()))),
 				echoReply: (_handle, _source, id, sequence) => void this.#pings.echoReply(id, sequence, now()),
-				session: (handle, initiated) => this.#withPaths(() => this.#paths.session(handle, initiated, now())),
+				session: (handle) => this.#paths.session(handle, now()),
 				unreachable: (endpoint) => this.#withPaths(() => this.#paths.unreachable(endpoint, now())),
 				socketsDead: () => this.rebind(),
 				report: (error) => this.report(error),
@@ -327,7 +327,6 @@ export class Node implements SocketNode {
 			peers: this.netmap.peers,
 			self: this.netmap.self,
 			tunnel: this.#link,
-			discoKey: this.#identity.discoPublicKey,
 			regionCode: (region) => this.regionCode(region),
 			random: randomBytes,
 		});

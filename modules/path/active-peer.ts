@@ -55,8 +55,6 @@ export class ActivePeer implements EndpointOutput {
 	readonly endpoint: Endpoint;
 	/** The tunnel has a PEER record for the slot. */
 	configured = false;
-	/** Our disco key was advertised in the tunnel. */
-	advertised = false;
 	/** Last packet to or from the peer, or question for it; decides who makes room. */
 	lastUsed: number;
 	/** Bytes of WireGuard, as the tunnel reported. */
@@ -94,13 +92,13 @@ export class ActivePeer implements EndpointOutput {
 		this.endpoint = new Endpoint(this, random);
 	}
 
-	sendPing(address: string, transaction: Uint8Array, padding: number): void {
-		const packet = this.#sealPing(transaction, padding);
+	sendPing(address: string, transaction: Uint8Array): void {
+		const packet = this.#sealPing(transaction);
 		if (packet) this.#tunnel.sendRaw(address, packet);
 	}
 
-	sendPingDERP(region: number, transaction: Uint8Array, padding: number): void {
-		const packet = this.#sealPing(transaction, padding);
+	sendPingDERP(region: number, transaction: Uint8Array): void {
+		const packet = this.#sealPing(transaction);
 		if (packet) this.#tunnel.derpSend(region, this.nodeKey, packet);
 	}
 
@@ -133,7 +131,7 @@ export class ActivePeer implements EndpointOutput {
 		if (packet && this.endpoint.region !== 0) this.#tunnel.derpSend(this.endpoint.region, this.nodeKey, packet);
 	}
 
-	#sealPing(transaction: Uint8Array, padding: number): Uint8Array | undefined {
-		return this.#box.seal(this.discoKey, appendMessage({ type: "ping", transaction, nodeKey: this.#ownNodeKey, padding }));
+	#sealPing(transaction: Uint8Array): Uint8Array | undefined {
+		return this.#box.seal(this.discoKey, appendMessage({ type: "ping", transaction, nodeKey: this.#ownNodeKey, padding: 0 }));
 	}
 }

@@ -53,9 +53,9 @@ const NEVER = Number.NEGATIVE_INFINITY;
 /** What a machine asks for. Called from inside its methods; must not call back into the machine. */
 export interface EndpointOutput {
 	/** A DISCO ping is to be sent to a UDP address. */
-	sendPing(address: string, transaction: Uint8Array, padding: number): void;
+	sendPing(address: string, transaction: Uint8Array): void;
 	/** A DISCO ping is to be sent through the peer's home region. */
-	sendPingDERP(region: number, transaction: Uint8Array, padding: number): void;
+	sendPingDERP(region: number, transaction: Uint8Array): void;
 	/** The peer should ping us: tell it our addresses through its home region. */
 	wantCallMeMaybe(): void;
 	/** best, trustUntil or region has changed. */
@@ -248,16 +248,15 @@ export class Endpoint {
 	/**
 	 * A person asks for a ping: every way that is not certain is tried at once. The first pong is the answer (pingAnswered); without one there is none.
 	 * @param token names the question; not 0
-	 * @param padding bytes that the ping carries besides
 	 */
-	ask(token: number, padding: number, now: number): void {
+	ask(token: number, now: number): void {
 		this.tick(now);
 		if (this.expired) return;
 		this.#asked.add(token);
 		const trusted = this.state(now) === "T";
-		if (!trusted && this.region !== 0 && this.#sent.size < SENT_MAX) this.#send("", token, padding, now);
-		if (trusted) this.#send(this.best, token, padding, now);
-		else for (const [address] of this.candidates) if (this.#sent.size < SENT_MAX) this.#send(address, token, padding, now);
+		if (!trusted && this.region !== 0 && this.#sent.size < SENT_MAX) this.#send("", token, now);
+		if (trusted) this.#send(this.best, token, now);
+		else for (const [address] of this.candidates) if (this.#sent.size < SENT_MAX) this.#send(address, token, now);
 		this.#touch(now);
 	}
 
@@ -286,7 +285,7 @@ export class Endpoint {
 		if (this.#best) {
 			const candidate = this.candidates.get(this.best);
 			if (candidate) candidate.lastPing = now;
-			this.#send(this.best, 0, 0, now);
+			this.#send(this.best, 0, now);
 		}
 		if (this.#wantFullPing(now)) this.#fullPing(now, true);
 		this.#heartbeatAt = now + HEARTBEAT_MS;
@@ -311,15 +310,15 @@ export class Endpoint {
 	#discover(address: string, candidate: Candidate, now: number): boolean {
 		if (this.#sent.size >= SENT_MAX) return false;
 		candidate.lastPing = now;
-		this.#send(address, 0, 0, now);
+		this.#send(address, 0, now);
 		return true;
 	}
 
-	#send(to: string, token: number, padding: number, now: number): void {
+	#send(to: string, token: number, now: number): void {
 		const transaction = this.#random(TRANSACTION_BYTES);
 		this.#sent.set(String.fromCharCode.apply(null, transaction as unknown as number[]), { to, region: to === "" ? this.region : 0, at: now, token });
-		if (to === "") this.#output.sendPingDERP(this.region, transaction, padding);
-		else this.#output.sendPing(to, transaction, padding);
+		if (to === "") this.#output.sendPingDERP(this.region, transaction);
+		else this.#output.sendPing(to, transaction);
 	}
 
 	#confirm(address: string, candidate: Candidate, latencyMS: number, now: number): void {

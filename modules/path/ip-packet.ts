@@ -4,7 +4,7 @@
  *   IPv4   45 00 | total length 2 | id 0000 | 0000 | TTL 64 | protocol | checksum 2 | source 4 | destination 4
  *   IPv6   60 00 00 00 | payload length 2 | next header | hop limit 64 | source 16 | destination 16
  *
- *   TSMP, protocol 99      ping 70 | 8 bytes to echo          disco key advertisement 61 | key 32
+ *   TSMP, protocol 99      ping 70 | 8 bytes to echo
  *   ICMP 1, ICMPv6 58      08 or 80 | 00 | checksum 2 | id 2 | sequence 2, no data
  */
 import { isIPv4, parseAddress } from "../netmap/address.js";
@@ -15,7 +15,6 @@ const PROTOCOL_TSMP = 99;
 const HOPS = 64;
 const TSMP_PING = 0x70;
 const TSMP_PONG = 0x6f;
-const TSMP_ADVERTISEMENT = 0x61;
 /** Bytes of a TSMP ping that come back. */
 export const TSMP_DATA_BYTES = 8;
 
@@ -54,17 +53,6 @@ export function tsmpPing(pair: AddressPair, data: Uint8Array): Uint8Array {
 /** Reads a TSMP pong. @returns the 8 bytes that it echoes, or undefined if the payload is something else */
 export function tsmpPongData(payload: Uint8Array): Uint8Array | undefined {
 	return payload[0] === TSMP_PONG && payload.length > TSMP_DATA_BYTES ? payload.subarray(1, 1 + TSMP_DATA_BYTES) : undefined;
-}
-
-/** Tells a peer our disco key inside the tunnel. @returns undefined when we share no family with it */
-export function tsmpAdvertisement(self: OwnAddresses, peerAddresses: readonly string[], discoKey: Uint8Array): Uint8Array | undefined {
-	const pair = addressPair(self, peerAddresses);
-	if (!pair) return undefined;
-	const packet = start(pair, PROTOCOL_TSMP, 1 + discoKey.length);
-	const at = packet.length - 1 - discoKey.length;
-	packet[at] = TSMP_ADVERTISEMENT;
-	packet.set(discoKey, at + 1);
-	return packet;
 }
 
 /** An echo request without data. @param id, sequence 16 bits each */

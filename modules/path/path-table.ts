@@ -7,7 +7,6 @@
  *   activity, unreachable                  that peer's machine
  *   DISCO                                  DiscoReceiver, which activates peers here; only a peer without traffic makes room
  *   TSMP advertisement                     the peer's disco key; its session stays
- *   session that we initiated              our advertisement, once (protocol/relay.md §2.8: else the peer drops the session when control tells it our key)
  *   netmap change                          PEER again, or removal; another disco key: SESSION_DROP, the peer restarted
  *
  * A slot is reserved as soon as the peer has a machine; the PEER record goes when the tunnel wants the peer. Source: protocol/paths.md §5, §7.1;
@@ -20,7 +19,6 @@ import type { Activity } from "../tunnel/link.js";
 import { ActivePeer, type PathOwner, type PathTunnel } from "./active-peer.js";
 import { DiscoReceiver } from "./disco-receiver.js";
 import { PING_TIMEOUT_MS, SESSION_MS } from "./endpoint.js";
-import { tsmpAdvertisement } from "./ip-packet.js";
 
 export type { PathOwner, PathTunnel } from "./active-peer.js";
 
@@ -157,12 +155,9 @@ export class PathTable {
 	}
 
 	/** A WireGuard session was made. */
-	session(handle: number, initiated: boolean, now: number): void {
+	session(handle: number, now: number): void {
 		const peer = this.#find(handle);
-		if (!peer) return;
-		this.#now = now;
-		peer.lastUsed = now;
-		if (initiated && !peer.advertised) this.#advertise(peer);
+		if (peer) peer.lastUsed = now;
 	}
 
 	/**
@@ -233,11 +228,11 @@ export class PathTable {
 	 * @param token not 0
 	 * @returns false when the peer cannot be asked: unknown, expired, without disco key, or no slot is free for it
 	 */
-	ask(index: number, token: number, padding: number, now: number): boolean {
+	ask(index: number, token: number, now: number): boolean {
 		const peer = this.#activate(index, now, EVICT_FOR_PACKET_MS);
 		if (!peer) return false;
 		peer.lastUsed = now;
-		peer.endpoint.ask(token, padding, now);
+		peer.endpoint.ask(token, now);
 		return true;
 	}
 
@@ -345,7 +340,6 @@ export class PathTable {
 	#unconfigure(peer: ActivePeer): void {
 		if (peer.configured) this.#options.tunnel.peerRemove(peer.handle);
 		peer.configured = false;
-		peer.advertised = false;
 	}
 
 	#removeIndex(index: number): void {
@@ -364,7 +358,6 @@ export class PathTable {
 		peer.discoKey = key.slice();
 		// The path is kept: it fails to be confirmed if the peer has moved. Its WireGuard session died with the process that had the old key.
 		if (peer.configured) this.#options.tunnel.sessionDrop(peer.handle);
-		peer.advertised = false;
 	}
 
 	#readEndpoints(peer: ActivePeer, now: number): void {
@@ -393,13 +386,5 @@ export class PathTable {
 		}
 		this.callMeMaybesSent += 1;
 		peer.sendCallMeMaybe(endpoints);
-	}
-
-	#advertise(peer: ActivePeer): void {
-		const { netmap, self, box, tunnel } = this.#options;
-		const packet = tsmpAdvertisement(self, netmap.peers.view(peer.index)?.addresses ?? [], box.publicKey);
-		if (!packet) return;
-		peer.advertised = true;
-		tunnel.inject(packet);
 	}
 }

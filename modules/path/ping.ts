@@ -6,12 +6,12 @@
  *   tsmp    through the tunnel, IP protocol 99                the pong with the same 8 bytes
  *   icmp    through the tunnel, echo request                  the reply with the same id and sequence
  *
- * A TSMP ping is followed by our disco key, as upstream does. One question is one ping: who wants more asks again.
+ * One question is one ping: who wants more asks again.
  */
 import { bytesKey } from "../disco/box.js";
 import { TailnetError } from "../errors.js";
 import type { PeerLookup } from "../netmap/types.js";
-import { addressPair, echoRequest, type OwnAddresses, TSMP_DATA_BYTES, tsmpAdvertisement, tsmpPing, tsmpPongData } from "./ip-packet.js";
+import { addressPair, echoRequest, type OwnAddresses, TSMP_DATA_BYTES, tsmpPing, tsmpPongData } from "./ip-packet.js";
 import type { PathView } from "./path-table.js";
 
 export type PingKind = "disco" | "tsmp" | "icmp";
@@ -28,15 +28,13 @@ export type PingDone = (error: TailnetError | undefined, result: PingResult | un
 export interface PingOptions {
 	/** PathTable. */
 	paths: {
-		ask(index: number, token: number, padding: number, now: number): boolean;
+		ask(index: number, token: number, now: number): boolean;
 		forget(index: number, token: number): void;
 		view(index: number, now: number): PathView | undefined;
 	};
 	peers: PeerLookup;
 	self: OwnAddresses;
 	tunnel: { inject(packet: Uint8Array): void };
-	/** Our disco public key. */
-	discoKey: Uint8Array;
 	/** Code of a DERP region, "" if it has none. */
 	regionCode(region: number): string;
 	random: (lengthBytes: number) => Uint8Array;
@@ -117,7 +115,7 @@ export class Pings {
 	}
 
 	#send(kind: PingKind, index: number, timeoutMS: number, now: number, done: PingDone): TailnetError | undefined {
-		const { peers, paths, self, tunnel, discoKey, random } = this.#options;
+		const { peers, paths, self, tunnel, random } = this.#options;
 		const view = peers.view(index);
 		if (!view) return new TailnetError("not-found", "no such peer");
 		if (view.expired) return new TailnetError("peer-expired", "the peer's node key has expired");
@@ -125,7 +123,7 @@ export class Pings {
 		const token = (this.#lastToken += 1);
 		if (kind === "disco") {
 			this.#questions.set(token, question);
-			if (paths.ask(index, token, 0, now)) return undefined;
+			if (paths.ask(index, token, now)) return undefined;
 			this.#questions.delete(token);
 			return new TailnetError("no-route", "the peer cannot be asked: it has no disco key, or every slot is busy");
 		}
@@ -136,8 +134,6 @@ export class Pings {
 			const data = random(TSMP_DATA_BYTES);
 			question.tag = bytesKey(data);
 			tunnel.inject(tsmpPing(pair, data));
-			const advertisement = tsmpAdvertisement(self, view.addresses, discoKey);
-			if (advertisement) tunnel.inject(advertisement);
 			return undefined;
 		}
 		const [a, b, c, d] = random(4) as unknown as [number, number, number, number];

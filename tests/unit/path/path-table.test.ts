@@ -47,7 +47,7 @@ describe("path table", () => {
 		const key = entry.discoKey;
 		entry.discoKey = undefined;
 		node.send(peer.index, 0);
-		expect(node.table.ask(peer.index, 1, 0, 0)).toBe(false);
+		expect(node.table.ask(peer.index, 1, 0)).toBe(false);
 		expect(node.table.active).toBe(0);
 		expect(node.takeRecords()).toEqual([]);
 		entry.discoKey = key;
@@ -218,22 +218,6 @@ describe("path table", () => {
 		expect(node.takeRecords().filter((line) => line.startsWith("remove"))).toEqual(["remove 0", "remove 1"]);
 	});
 
-	test("[relay 26] a session that we initiated is told our disco key in the tunnel, once a run; one that the peer initiated is not", () => {
-		const node = new TestNode(1);
-		const peer = node.meet(2);
-		node.send(peer.index, 0);
-		const handle = node.table.peer(peer.index)?.handle as number;
-		node.table.session(handle, false, 10);
-		expect(node.injected).toEqual([]);
-		node.table.session(handle, true, 20);
-		node.table.session(handle, true, 120_000);
-		expect(node.injected.length).toBe(1);
-		const packet = node.injected[0] as Uint8Array;
-		expect(packet.length).toBe(53);
-		expect(toHex(packet.subarray(12, 20))).toBe("6440000164400101");
-		expect(toHex(packet.subarray(20))).toBe(`61${toHex(node.box.publicKey)}`);
-	});
-
 	test("[relay 27, paths 35] a TSMP advertisement changes the peer's disco key without dropping the session; the netmap confirming it does not either", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2, { endpoints: [v4] });
@@ -266,7 +250,7 @@ describe("path table", () => {
 	test("a question: DISCO over DERP and UDP, answered by the first pong; the path that follows is told to the tunnel once it knows the peer", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2, { endpoints: [v4] });
-		expect(node.table.ask(peer.index, 42, 0, 0)).toBe(true);
+		expect(node.table.ask(peer.index, 42, 0)).toBe(true);
 		const [derp, udp] = node.take();
 		expect(derp?.to).toBe(`derp 1 ${toHex(peer.nodeKey).slice(0, 8)}`);
 		expect(udp?.to).toBe(`udp ${v4}`);
@@ -284,7 +268,7 @@ describe("path table", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2, { endpoints: [v4] });
 		const prove = (now: number): void => {
-			node.table.ask(peer.index, now + 1, 0, now);
+			node.table.ask(peer.index, now + 1, now);
 			const ping = node.take().find((sent) => sent.to === `udp ${v4}`)?.packet as Uint8Array;
 			node.table.disco.receiveUDP(v4, peer.pongFor(ping), now + 20);
 		};
@@ -316,7 +300,7 @@ describe("path table", () => {
 				else if (kind === 3) node.table.disco.receiveDERP(1, peer.nodeKey, peer.callMeMaybe([v4]), now);
 				else if (kind === 4) node.table.netmapChanged(changeOf({ changed: [peer.index], routingChanged: [peer.index] }), now);
 				else if (kind === 5) node.table.netmapChanged(changeOf({ removed: [peer.index] }), now);
-				else if (kind === 6) node.table.ask(peer.index, step + 1, 0, now);
+				else if (kind === 6) node.table.ask(peer.index, step + 1, now);
 				else if (kind === 7) node.table.peerIdle(node.table.peer(peer.index)?.handle ?? 0, now);
 				else node.table.tick(now);
 				for (const sent of node.take()) {

@@ -1,10 +1,9 @@
 /** Packets that the node makes itself, and the pings that people ask for: protocol/tunnel.md §5. */
 import { TailnetError } from "../../../modules/errors.js";
 import { parseAddress } from "../../../modules/netmap/address.js";
-import { type AddressPair, addressPair, echoRequest, tsmpAdvertisement, tsmpPing, tsmpPongData } from "../../../modules/path/ip-packet.js";
+import { type AddressPair, addressPair, echoRequest, tsmpPing, tsmpPongData } from "../../../modules/path/ip-packet.js";
 import { type PingKind, type PingResult, Pings } from "../../../modules/path/ping.js";
 import { describe, expect, fromHex, Random, test, toHex } from "../../harness.js";
-import disco from "../../vectors/disco.json" with { type: "json" };
 import vectors from "../../vectors/tsmp.json" with { type: "json" };
 import { TestNode } from "./nodes.js";
 
@@ -24,14 +23,6 @@ describe("own packets", () => {
 	test("echo requests are those of the official sender", () => {
 		expect(toHex(echoRequest(v4, 0xaabb, 7))).toBe(packetNamed(vectors.icmp, "v4 echo request, 4 bytes"));
 		expect(toHex(echoRequest(v6, 0xaabb, 7))).toBe(packetNamed(vectors.icmp, "v6 echo request, same"));
-	});
-
-	test("disco key advertisements are those of the official sender", () => {
-		const self = { address4: v4.source, address6: v6.source };
-		for (const vector of disco.tsmpDiscoKeyAdvertisement) {
-			expect(toHex(tsmpAdvertisement(self, [vector.dst], fromHex(vector.key)) as Uint8Array)).toBe(vector.ipPacket);
-		}
-		expect(tsmpAdvertisement({ address4: undefined, address6: v6.source }, ["100.64.0.2"], new Uint8Array(32))).toBeUndefined();
 	});
 
 	test("the first address of a peer whose family we have", () => {
@@ -59,7 +50,6 @@ class Asker {
 			peers: this.node.netmap.peers,
 			self: { address4: address("100.64.0.1"), address6: undefined },
 			tunnel: { inject: (packet) => this.injected.push(packet) },
-			discoKey: this.node.box.publicKey,
 			regionCode: (region) => (region === 1 ? "fra" : ""),
 			random: (lengthBytes) => random.bytes(lengthBytes),
 		});
@@ -93,14 +83,11 @@ describe("pings", () => {
 		expect(asker.pings.deadline).toBeUndefined();
 	});
 
-	test("tsmp: the pong with the same 8 bytes answers, once; our disco key follows the ping", () => {
+	test("tsmp: the pong with the same 8 bytes answers, once", () => {
 		const asker = new Asker();
 		const peer = asker.node.meet(2);
 		asker.ask("tsmp", peer.index, 0);
-		expect(asker.injected.map((packet) => [packet.length, packet[20]])).toEqual([
-			[29, 0x70],
-			[53, 0x61],
-		]);
+		expect(asker.injected.map((packet) => [packet.length, packet[20]])).toEqual([[29, 0x70]]);
 		const pong = new Uint8Array(11);
 		pong[0] = 0x6f;
 		expect(asker.pings.tsmp(pong, 10)).toBe(false);
@@ -114,7 +101,7 @@ describe("pings", () => {
 		const asker = new Asker();
 		const endpoint = "198.51.100.1:41641";
 		const peer = asker.node.meet(2, { endpoints: [endpoint] });
-		asker.node.table.ask(peer.index, 77, 0, 0);
+		asker.node.table.ask(peer.index, 77, 0);
 		const ping = asker.node.take().find((sent) => sent.to === `udp ${endpoint}`)?.packet as Uint8Array;
 		asker.node.table.disco.receiveUDP(endpoint, peer.pongFor(ping), 20);
 		asker.ask("icmp", peer.index, 100);
