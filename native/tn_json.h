@@ -62,7 +62,7 @@ enum tn_json_result {
 /**
  * One value. Text and key are UTF-8 as they came (not checked), not terminated, and gone when the call returns. The scanner must not be called from inside.
  * @param path of the schema node
- * @param key name of the member for "each member", escapes decoded; else empty
+ * @param key name of the member for "each member", escapes decoded; else empty. The announcement of an end has none
  * @param text JSON, an announcement ("{", "}", "[", "]"), or empty: it did not fit
  */
 typedef void (*tn_json_value)(void *context, uint16_t path, const char *key, size_t key_length, const char *text, size_t text_length);

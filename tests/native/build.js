@@ -129,10 +129,10 @@ async function writeModuleData() {
 	const sources = [
 		script,
 		join(root, "tests", "vectors", "filter.json"),
-		join(root, "tests", "xs", "host.ts"),
+		...list(join(root, "tests", "xs"), /\.ts$/),
 		...list(join(root, "modules", "netmap"), /\.ts$/),
 	];
-	if (modified(join(build, "filter_blocks.h")) > Math.max(...sources.map(modified))) return;
+	if (modified(join(build, "json_cases.h")) > Math.max(...sources.map(modified))) return;
 	const { ok, output } = await execute(process.execPath, [script]);
 	if (!ok) console.log(output.trimEnd());
 }

@@ -79,7 +79,7 @@ class Walk {
 				const child = node.kind === Kind.members ? (node.named.get(name) ?? node.other) : node.other;
 				this.#descend(child, node.kind === Kind.eachMember ? name : "", inner);
 			});
-			if (announced) this.#emit(node.path, key, close);
+			if (announced) this.#emit(node.path, "", close);
 			else if (count === 0 && node.path !== 0) this.#emit(node.path, key, first + close);
 		} else {
 			const text = this.#keep(index, depth);

@@ -1,12 +1,14 @@
 /*
- * Compiles rules for the C tests of the packet filter with the compiler of modules/netmap, and writes the blocks as C data: build.js calls
- * it and it makes build/native/filter_blocks.h.
+ * Data for the C tests that the project's own modules make; build.js calls it. The modules are bundled with the test host in place of "tailnet/host".
  *
+ * build/native/filter_blocks.h: rules compiled by modules/netmap
  *   filter_sets[i]        for set i of tests/vectors/filter.json: its blocks (the first, then one for each step "filter"), compiled as
  *                         one chunk and, in `shuffled`, as one chunk for each rule in opposite order; and who holds which capability
  *   filter_block_<name>   the small filters below
  *
- * The modules are bundled with the test host in place of "tailnet/host".
+ * build/native/json_cases.h: documents for the JSON scanner
+ *   json_schema           compiled by modules/netmap/json-schema.ts
+ *   json_cases[]          documents, and what the test host's scanner, which is of another make, reports of each
  */
 import { mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -59,7 +61,9 @@ async function load() {
 		export { compileRules } from "./modules/netmap/filter-rules.js";
 		export { linkFilter } from "./modules/netmap/filter-link.js";
 		export { parseAddress } from "./modules/netmap/address.js";
-		export { Interner } from "./modules/netmap/interner.js";`;
+		export { Interner } from "./modules/netmap/interner.js";
+		export * as schema from "./modules/netmap/json-schema.js";
+		export { JSONScanner } from "./tests/xs/json-scanner.js";`;
 	const result = await build({
 		stdin: { contents: source, resolveDir: root },
 		bundle: true,
@@ -70,7 +74,7 @@ async function load() {
 		logLevel: "error",
 	});
 	mkdirSync(folder, { recursive: true });
-	const file = join(folder, `filter-compiler.${process.pid}.mjs`);
+	const file = join(folder, `modules.${process.pid}.mjs`);
 	writeFileSync(file, result.outputFiles[0].text);
 	try {
 		return await import(pathToFileURL(file).href);
@@ -79,8 +83,8 @@ async function load() {
 	}
 }
 
-const { compileRules, linkFilter, parseAddress, Interner } = await load();
-const lines = ["#include <stdbool.h>", "#include <stddef.h>", "#include <stdint.h>", ""];
+const { compileRules, linkFilter, parseAddress, Interner, schema, JSONScanner } = await load();
+let lines = ["#include <stdbool.h>", "#include <stddef.h>", "#include <stdint.h>", ""];
 let count = 0;
 
 function bytes(name, data) {
@@ -122,6 +126,105 @@ for (const [i, set] of JSON.parse(readFileSync(join(root, "tests", "vectors", "f
 }
 lines.push(`static const struct filter_set filter_sets[] = {\n${sets.join("\n")}\n};`, "");
 
-const header = join(folder, "filter_blocks.h");
-writeFileSync(`${header}.${process.pid}`, lines.join("\n"));
-renameSync(`${header}.${process.pid}`, header);
+function write(name) {
+	const header = join(folder, name);
+	writeFileSync(`${header}.${process.pid}`, lines.join("\n"));
+	renameSync(`${header}.${process.pid}`, header);
+}
+
+write("filter_blocks.h");
+
+// ---- The JSON scanner ----
+
+const { take, keys, project, list, members, eachMember, eachElement, skip } = schema;
+const compiled = schema.compileSchema(
+	members(
+		{
+			take: take(1),
+			keys: keys(2),
+			project: project(3, { a: take(), b: keys(), c: project(0, { x: take(), "y z": take() }), d: skip, e: list(0, project(0, { y: take() })) }),
+			list: list(4, project(0, { a: take(), k: keys() })),
+			members: members({ a: take(5) }, { path: 6, other: take(20) }),
+			announced: members({ a: take(7), b: members({ c: take(21) }) }, { path: 8, announce: true }),
+			each: eachMember(9, take(10)),
+			chunks: eachMember(11, eachElement(12, members({ s: eachElement(13, take(14)), d: take(15) }, { path: 16, announce: true }), true), true),
+			elements: eachElement(17, take(18)),
+			matrix: eachElement(22, eachElement(23, take(24))),
+			skipped: skip,
+		},
+		{ path: 19 },
+	),
+);
+
+/** A generator of its own: the same documents in every run. */
+let seed = 12345;
+function below(limit) {
+	seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+	return Math.floor((seed / 2 ** 32) * limit);
+}
+const pick = (choices) => choices[below(choices.length)];
+const names = ["take", "keys", "project", "list", "members", "announced", "each", "chunks", "elements", "matrix", "skipped"];
+const inner = ["a", "b", "c", "d", "e", "x", "y", "y z", "k", "s", "other", "a\\n", "\\ud83d\\ude00", "\\ud800", "\u00e9", "", "n".repeat(70)];
+const scalars = [
+	"null", "true", "false", "0", "-1", "12.5e-3", "9007199254740993", "-9223372036854775808", "123456789012345", "1234567890123456", "0.12345678901234567890", "1E400",
+	'""', '"text"', '"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9"', '"\u00fcber \u20ac \ud83d\ude00"', '"a long text, longer than a word of the machine, with nothing in it"', "[]", "{}", "[ ]", "{\n}",
+];
+const space = () => pick(["", "", "", " ", "\n", "\t ", "\r\n"]);
+
+function value(depth) {
+	const kind = depth > 4 ? 0 : below(5);
+	if (kind < 2) return pick(scalars);
+	const count = below(4);
+	const parts = [];
+	for (let i = 0; i < count; i += 1) {
+		const each = `${space()}${value(depth + 1)}${space()}`;
+		parts.push(kind < 4 ? `${space()}"${pick(inner)}"${space()}:${each}` : each);
+	}
+	return kind < 4 ? `{${parts.join(",")}}` : `[${parts.join(",")}]`;
+}
+
+function document() {
+	const parts = [];
+	for (let i = below(6); i >= 0; i -= 1) parts.push(`"${pick(names)}":${space()}${value(0)}`);
+	return `${space()}{${parts.join(`${space()},${space()}`)}}${space()}`;
+}
+
+const documents = [
+	"{}",
+	" { } ",
+	'{"take":null,"keys":null,"project":null,"list":null,"members":null,"announced":null,"each":null,"chunks":null,"elements":null}',
+	'{"take":[],"keys":{},"project":{},"list":[],"members":{},"announced":{},"each":{},"chunks":{},"elements":[]}',
+	'{"take":{},"keys":[],"project":[],"list":{},"members":[],"announced":[],"each":[],"chunks":[],"elements":{}}',
+	'{"\\u0074ake":1,"members":{"\\u0061":2,"a\\u0000":3,"\\ud83d\\ude00":4},"each":{"\\ud83d\\ude00":1,"\\u00e9\\n":2,"\\/":3}}',
+	'{"take":1,"take":2,"each":{"a":1,"a":2}}',
+	'{"chunks":{"base":[{"s":["a","b"],"d":[1]},{"d":null,"s":[]},{}],"*":null,"e":[]}}',
+	'{"elements":[1,[2],{"a":[3]},null,""],"matrix":[[1,2],[],[3],null,4]}',
+	'{"keys":{"a":{"b":[1,2]},"c":"d"},"project":{"d":5,"a":[{"q":1}],"z":{"a":1},"b":{"m":{"n":1},"o":2},"c":{"x":1,"w":2,"y z":3},"e":[{"y":1,"z":2},3,{}]}}',
+	'{"members":{"a":1,"b":2,"c":{"a":3}},"announced":{"b":{"c":4},"a":5}}',
+];
+for (let i = 0; i < 300; i += 1) documents.push(document());
+
+/** All events in one text: path US key US text RS. */
+function reported(text, bufferBytes) {
+	const scanner = new JSONScanner(compiled, bufferBytes);
+	let events = "";
+	const result = scanner.push(new TextEncoder().encode(text), (path, key, json) => {
+		events += `${path}\x1f${key}\x1f${json}\x1e`;
+	});
+	return { result, events };
+}
+
+lines = ["#include <stddef.h>", "#include <stdint.h>", "", "struct json_case { const uint8_t *text, *events; size_t text_length, events_length, buffer; int result; };"];
+bytes("json_schema", compiled);
+const cases = [];
+for (const [i, text] of documents.entries())
+	for (const buffer of [4096, 128]) {
+		const { result, events } = reported(text, buffer);
+		const texts = new TextEncoder().encode(text);
+		const expected = new TextEncoder().encode(events);
+		if (buffer === 4096) bytes(`json_text_${i}`, texts);
+		bytes(`json_events_${i}_${buffer}`, expected);
+		cases.push(`\t{json_text_${i}, json_events_${i}_${buffer}, ${texts.length}, ${expected.length}, ${buffer}, ${result}},`);
+	}
+lines.push(`static const struct json_case json_cases[] = {\n${cases.join("\n")}\n};`, "");
+write("json_cases.h");
