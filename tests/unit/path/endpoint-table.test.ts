@@ -12,7 +12,7 @@ function inState(state: "N" | "T" | "U"): Machine {
 	const machine = new Machine([x, y, z]);
 	const { endpoint } = machine;
 	if (state === "T") {
-		endpoint.ask(1, 0, now - 120);
+		endpoint.ask(1, now - 120);
 		machine.pong(x, now - 100);
 	}
 	if (state === "U") {
@@ -127,7 +127,7 @@ describe("path machine, row by row", () => {
 	test("pong for best in T: trust again", () => {
 		const machine = inState("T");
 		const until = machine.endpoint.trustUntil;
-		machine.endpoint.ask(2, 0, now);
+		machine.endpoint.ask(2, now);
 		machine.pong(x, now + 40);
 		expect(machine.endpoint.trustUntil).toBe(now + 6_540);
 		expect(machine.endpoint.trustUntil).toBeGreaterThan(until);
@@ -188,7 +188,7 @@ describe("path machine, row by row", () => {
 			const machine = inState(state);
 			const until = machine.endpoint.trustUntil;
 			const best = machine.endpoint.best;
-			machine.endpoint.ask(7, 0, now);
+			machine.endpoint.ask(7, now);
 			machine.take();
 			const to = state === "T" ? x : "DERP";
 			machine.pong(to, now + 55, true);
@@ -266,7 +266,7 @@ describe("path machine, row by row", () => {
 			const machine = inState(state);
 			machine.endpoint.expired = true;
 			machine.endpoint.sent(now);
-			machine.endpoint.ask(3, 0, now);
+			machine.endpoint.ask(3, now);
 			machine.endpoint.tick(now + 3_000);
 			expect(machine.take().filter((line) => line !== "path none")).toEqual([]);
 		});
@@ -292,7 +292,7 @@ describe("path machine, row by row", () => {
 		machine.endpoint.tick(now + 5_000);
 		expect(machine.endpoint.best).toBe(x);
 		const heartbeat = machine.last.get(x) as string;
-		machine.endpoint.ask(4, 0, now + 3_010);
+		machine.endpoint.ask(4, now + 3_010);
 		machine.endpoint.pong(heartbeat, false, now + 5_200);
 		// The question's ping to best dies at 8010 while trust lasts until 11700: nothing.
 		machine.run(now + 8_010);

@@ -153,14 +153,14 @@ describe("path machine", () => {
 
 	test("a question pings DERP and every candidate without trust, best alone with it; the first pong answers, the others still make paths", () => {
 		const machine = new Machine([x, y]);
-		machine.endpoint.ask(5, 0, 0);
+		machine.endpoint.ask(5, 0);
 		expect(machine.take()).toEqual(["ping DERP 1", "ping x", "ping y"]);
 		machine.pong("DERP", 60, true);
 		expect(machine.take()).toEqual(["answer 5 60 DERP 1"]);
 		machine.pong(y, 70);
 		expect(machine.take()).toEqual(["path y"]);
 		expect(machine.endpoint.deadline).toBe(3_000);
-		machine.endpoint.ask(6, 0, 100);
+		machine.endpoint.ask(6, 100);
 		expect(machine.take()).toEqual(["ping y"]);
 		machine.endpoint.forget(6);
 		machine.pong(y, 120);
@@ -190,7 +190,7 @@ describe("path machine, traces of §5.14", () => {
 		const { endpoint } = machine;
 		// y was pinged long ago, with the last search; a question's ping leaves no trace, and its pong comes at 0.
 		endpoint.callMeMaybe([x, y], -10_000);
-		endpoint.ask(9, 0, 0);
+		endpoint.ask(9, 0);
 		machine.pong(x, 0);
 		machine.take();
 		expect(endpoint.trustUntil).toBe(6_500);
@@ -320,7 +320,7 @@ describe("path machine, random histories", () => {
 						break;
 					case 6:
 						free = true;
-						endpoint.ask(step + 1, 0, now);
+						endpoint.ask(step + 1, now);
 						break;
 					case 7:
 						free = true;
