@@ -63,10 +63,12 @@ export class Connection implements ConnectionContract {
 	constructor(options: ConnectionOptions) {
 		this.#options = options;
 		this.#socket = net.connect({ host: options.address, port: options.port, noDelay: true });
-		this.#timer = setTimeout(() => this.#finish({ code: "timeout", message: `no connection within ${options.timeoutMS} ms` }), options.timeoutMS);
+		const started = Date.now();
+		this.#limit(Math.min(options.connectTimeoutMS ?? options.timeoutMS, options.timeoutMS));
 		this.#watch(this.#socket, false);
 		this.#socket.once("connect", () => {
 			if (this.#done) return;
+			this.#limit(options.timeoutMS - (Date.now() - started));
 			if (options.tls) this.#startTLS(options.tls);
 			else this.#opened();
 		});
@@ -92,6 +94,12 @@ export class Connection implements ConnectionContract {
 		// What was written before goes out; then nothing keeps the stream.
 		if (this.#open) this.#socket.destroySoon();
 		else this.#socket.destroy();
+	}
+
+	/** Gives up unless the stream is open, or limited anew, in time. */
+	#limit(timeoutMS: number): void {
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => this.#finish({ code: "timeout", message: `no connection within ${timeoutMS} ms` }), Math.max(0, timeoutMS));
 	}
 
 	#startTLS(options: TLSOptions): void {
