@@ -466,3 +466,35 @@ describe("waiting", () => {
 		expect([bench.machine.state, bench.log.length, bench.machine.take(new Uint8Array(100), 1)]).toEqual(["closed", before, 0]);
 	});
 });
+
+describe("hostile streams", () => {
+	test("random bytes in any state, in random pieces, neither throw nor leave a state without an end", () => {
+		const random = new Random(11);
+		for (let i = 0; i < 400; i += 1) {
+			const bench = new Bench([derpNode()], i).home();
+			const stage = random.below(4);
+			bench.machine.opened(0);
+			if (stage > 0) bench.receive(answer);
+			if (stage > 1) bench.receive(greeting);
+			if (stage > 2) bench.receive(serverInfo());
+			for (let k = random.below(6); k >= 0; k -= 1) bench.receive(random.bytes(random.below(300)));
+			expect(bench.machine.nextTick() <= READ_LIMIT_MS).toBe(true);
+			bench.advance(READ_LIMIT_MS + 1);
+			expect(bench.targets.length).toBeGreaterThan(1);
+		}
+	});
+
+	test("a good stream with one byte changed ends in no worse state than waiting", () => {
+		const random = new Random(12);
+		const good = join([answer, greeting, serverInfo(), frame(FRAME_PING, new Uint8Array(8))]);
+		for (let i = 0; i < good.length; i += 1) {
+			const bytes = good.slice();
+			bytes[i] = (bytes[i] as number) ^ (1 + random.below(255));
+			const bench = new Bench().home();
+			bench.machine.opened(0);
+			bench.receive(bytes);
+			expect(["upgrading", "greeting", "up", "waiting"].includes(bench.machine.state)).toBe(true);
+			expect(bench.machine.nextTick() < Number.POSITIVE_INFINITY).toBe(true);
+		}
+	});
+});
