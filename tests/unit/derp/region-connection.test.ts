@@ -479,7 +479,7 @@ describe("hostile streams", () => {
 			if (stage > 2) bench.receive(serverInfo());
 			for (let k = random.below(6); k >= 0; k -= 1) bench.receive(random.bytes(random.below(300)));
 			expect(bench.machine.nextTick() <= READ_LIMIT_MS).toBe(true);
-			bench.advance(READ_LIMIT_MS + 1);
+			bench.advance(READ_LIMIT_MS + 2000);
 			expect(bench.targets.length).toBeGreaterThan(1);
 		}
 	});
