@@ -1,14 +1,14 @@
 /**
  * One map message on its way into the map: takes the values that the scanner cuts out (map-schema.ts), stages them, and at the message's end commits all or
- * nothing. Members may come in any order; upstream's order of effects is kept (protocol/control.md §6.6, §6.7):
+ * nothing. Members may come in any order; the order of effects is fixed (protocol/control.md §6.6, §6.7):
  *
  *   1 Peers (not empty)          replaces all; nothing below counts then
- *   2 PeersRemoved               not of nodes that PeersChanged names too
- *   3 PeersChanged               whole nodes
+ *   2 PeersChanged               whole nodes
+ *   3 PeersRemoved
  *   4 PeerSeenChange, OnlineChange
  *   5 PeersChangedPatch
  *
- * The small ones (2, 4, 5) wait in a queue for the end. A queue that grows beyond its bound is applied early; that would be wrong only if PeersChanged
+ * The small ones (3, 4, 5) wait in a queue for the end. A queue that grows beyond its bound is applied early; that would be wrong only if PeersChanged
  * came after it, which no server does, and then the message is refused.
  */
 import { expectContainer, RuleStage, stageDERP, stageDNS } from "./map-parts.js";

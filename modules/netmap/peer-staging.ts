@@ -100,13 +100,14 @@ export class PeerStaging {
 		this.#stageColumns(index);
 	}
 
-	/** Takes a node out, unless this message has named it as a whole: upstream removes first. @param id decimal text */
+	/** Takes a node out. @param id decimal text */
 	remove(id: string): void {
 		const index = this.#find(id);
 		if (index < 0) return;
 		const staged = this.#stagedTable();
-		if (staged[index] !== 0) return;
-		this.#touched.push(index);
+		if (this.#store.places[index] === 0) this.#indexes.removeID(index);
+		if (staged[index] === 0) this.#touched.push(index);
+		this.#drop(index);
 		staged[index] = REMOVED;
 	}
 
@@ -179,7 +180,7 @@ export class PeerStaging {
 		for (let i = 0; i < this.#touched.length; i += 1) {
 			const index = this.#touched.at(i);
 			if (this.#store.places[index] !== 0 || staged === undefined) continue;
-			this.#indexes.removeID(index);
+			if ((staged[index] as number) >= FIRST_PLACE) this.#indexes.removeID(index);
 			this.#store.firstFree = Math.min(this.#store.firstFree, index);
 		}
 		this.#store.arena.release(this.#mark);
@@ -294,6 +295,8 @@ export class PeerStaging {
 		store.firstFree = Math.min(store.firstFree, index);
 		(this.#lastSeen ?? store.lastSeen)[index] = 0;
 		(this.#online ?? store.online)[index] = 0;
+		// A node that came and went in one message has no place yet.
+		if (store.places[index] === 0) return;
 		this.#note(index, changes);
 		this.#indexes.removeID(index);
 		this.#indexes.remove(index, Indexed.all);
