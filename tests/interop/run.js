@@ -3,8 +3,8 @@
  *
  *   node tests/interop/run.js [--subject own|stock] [--only TEXT] [--list]
  *
- * --subject stock puts a tsnet node in the place of ours, which proves the scenarios themselves. --only takes the scenarios whose
- * file name or a case whose sentence contains TEXT. INTEROP_VERBOSE=1 shows all logs. Prints one line a case and closes with
+ * --subject stock puts a tsnet node in the place of ours, which proves the scenarios themselves. --only takes the scenario files whose name,
+ * or one of whose sentences, contains TEXT. INTEROP_VERBOSE=1 shows all logs. Prints one line a case and closes with
  * "N passed, N failed, N skipped". Exit code: 0 all passed or the ring cannot run here (it says why), 1 a failure, 2 bad usage.
  *
  * A scenario file exports {title, world, before?, cases}: options of its world, what happens once before its cases, and the cases
@@ -21,11 +21,10 @@ import { World } from "./harness/world.js";
 const folder = join(import.meta.dirname, "scenarios");
 const counts = { passed: 0, failed: 0, skipped: 0 };
 
-/** What a case gets: its world, and assert. Cases of one file may keep things in it. */
+/** Runs the cases of one file. What they get is the world and assert, and what `before` and earlier cases put beside them. */
 async function runScenario(file, scenario, subject, only) {
-	const whole = file.includes(only);
-	const cases = scenario.cases.filter(([sentence]) => whole || sentence.includes(only));
-	if (cases.length === 0) return;
+	const { cases } = scenario;
+	if (!file.includes(only) && !cases.some(([sentence]) => sentence.includes(only))) return;
 	console.log(`# ${scenario.title}`);
 	const skip = (sentence, why) => {
 		counts.skipped++;
