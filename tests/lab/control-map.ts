@@ -111,6 +111,14 @@ export class Maps {
 		}
 	}
 
+	/** Nodes without a stream of their own are new: one message to everybody. */
+	announceNew(nodes: readonly LabNode[]): void {
+		for (const poll of this.#polls.values()) {
+			const seen = nodes.filter((node) => this.#sees(poll.node, node));
+			if (seen.length > 0) this.send(poll.node, { PeersChanged: seen.map((node) => nodeJSON(node, this.#nodes, false, poll.version)) });
+		}
+	}
+
 	/** PeersChangedPatch to everybody else. */
 	patch(node: LabNode, change: Record<string, unknown>): void {
 		for (const poll of this.#polls.values()) {

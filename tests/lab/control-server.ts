@@ -210,9 +210,10 @@ export class ControlServer {
 		this.maps.removed(node);
 	}
 
+	/** Peers that exist only in the map; who polls is told in one message. */
 	addFakePeers(count: number, homeDERP = 0): LabNode[] {
 		const fakes = this.nodes.addFakes(count, this.register.policy.defaultUser, homeDERP);
-		for (const fake of fakes) if (count <= 50) this.maps.announce(fake);
+		this.maps.announceNew(fakes);
 		return fakes;
 	}
 

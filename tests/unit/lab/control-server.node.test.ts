@@ -222,6 +222,8 @@ describe("lab: map", () => {
 			const peers = (await poll.with("Peers"))["Peers"] as { Addresses: string[] }[];
 			expect(peers.length).toBe(5000);
 			expect(new Set(peers.map((peer) => peer.Addresses[0])).size).toBe(5000);
+			bench.server.addFakePeers(100);
+			expect(((await poll.with("PeersChanged"))["PeersChanged"] as unknown[]).length).toBe(100);
 		});
 	});
 
