@@ -96,7 +96,7 @@ void tn_datagram_bind(struct tn_socket *socket, uint16_t port)
 		tn_socket_raise_closed(socket, error == ERR_USE ? TN_CLOSE_IN_USE : TN_CLOSE_FULL);
 }
 
-void tn_datagram_rebind(struct tn_socket *socket)
+void tn_datagram_readdress(struct tn_socket *socket)
 {
 	close_all(socket);
 	err_t error = bind_to_all(socket);
@@ -116,7 +116,7 @@ void tn_datagram_send(struct tn_socket *socket, const uint8_t address[16], uint1
 		return;
 	memcpy(p->payload, payload, length);
 	tn_to_lwip(&remote, address);
-	udp_sendto_if(pcb, p, &remote, port, &interface->netif);
+	udp_sendto_if_src(pcb, p, &remote, port, &interface->netif, &pcb->local_ip);
 	pbuf_free(p);
 }
 

@@ -14,7 +14,7 @@
 void tn_datagram_bind(struct tn_socket *socket, uint16_t port);
 
 /** After a change of our addresses: binds to the new ones. */
-void tn_datagram_rebind(struct tn_socket *socket);
+void tn_datagram_readdress(struct tn_socket *socket);
 
 /** Sends a datagram. What cannot be sent is lost, as UDP may. */
 void tn_datagram_send(struct tn_socket *socket, const uint8_t address[16], uint16_t port, const uint8_t *payload, size_t length);

@@ -76,34 +76,11 @@ bool tn_netif_open(struct tn_netif *interface, struct tn_tunnel *tunnel, struct 
 		return false;
 	netif_set_link_up(&interface->netif);
 	netif_set_up(&interface->netif);
+	IP4_ADDR(ip_2_ip4(&interface->netif.netmask), 255, 255, 255, 255);
 	interface->netif.rs_count = 0;
 	interface->netif.ip6_autoconfig_enabled = 0;
 	interface->is_up = true;
 	return true;
-}
-
-void tn_netif_readdress(struct tn_netif *interface)
-{
-	struct netif *netif = &interface->netif;
-	const struct tn_tunnel *tunnel = interface->tunnel;
-	ip_addr_t address;
-	ip4_addr_t mask;
-	IP4_ADDR(&mask, 255, 255, 255, 255);
-	if (tunnel->has_address4) {
-		tn_to_lwip(&address, tunnel->address4);
-		if (!ip4_addr_cmp(netif_ip4_addr(netif), ip_2_ip4(&address)))
-			netif_set_addr(netif, ip_2_ip4(&address), &mask, IP4_ADDR_ANY4);
-	} else if (!ip4_addr_isany(netif_ip4_addr(netif))) {
-		netif_set_addr(netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4);
-	}
-	if (tunnel->has_address6) {
-		tn_to_lwip(&address, tunnel->address6);
-		if (!ip6_addr_cmp(netif_ip6_addr(netif, 0), ip_2_ip6(&address)))
-			netif_ip6_addr_set(netif, 0, ip_2_ip6(&address));
-		netif_ip6_addr_set_state(netif, 0, IP6_ADDR_PREFERRED);
-	} else {
-		netif_ip6_addr_set_state(netif, 0, IP6_ADDR_INVALID);
-	}
 }
 
 void tn_netif_close(struct tn_netif *interface)
@@ -115,14 +92,35 @@ void tn_netif_close(struct tn_netif *interface)
 	interface->is_up = false;
 }
 
-/** Gives a packet to lwIP. Where lwIP answers without a connection (RST), it looks for the way by the default interface: that is us, for now. */
+/** Shows our addresses to lwIP, and makes us its way for answers that have no connection (RST). */
+static void show(struct tn_netif *interface)
+{
+	struct netif *netif = &interface->netif;
+	const struct tn_tunnel *tunnel = interface->tunnel;
+	if (tunnel->has_address4)
+		tn_to_lwip(&netif->ip_addr, tunnel->address4);
+	if (tunnel->has_address6) {
+		tn_to_lwip(&netif->ip6_addr[0], tunnel->address6);
+		netif->ip6_addr_state[0] = IP6_ADDR_PREFERRED;
+	}
+	interface->default_before = netif_default;
+	netif_default = netif;
+}
+
+static void hide(struct tn_netif *interface)
+{
+	struct netif *netif = &interface->netif;
+	netif_default = interface->default_before;
+	ip_addr_set_zero_ip4(&netif->ip_addr);
+	netif->ip6_addr_state[0] = IP6_ADDR_INVALID;
+}
+
 static void input(struct tn_netif *interface, struct pbuf *p)
 {
-	struct netif *before = netif_default;
-	netif_default = &interface->netif;
+	show(interface);
 	if (ip_input(p, &interface->netif) != ERR_OK)
 		pbuf_free(p);
-	netif_default = before;
+	hide(interface);
 }
 
 /** A connection that was handed several segments as one acknowledges them as if they had come one by one: at once. */

@@ -3,6 +3,10 @@
  * neighbour discovery, no router solicitation, no group membership. Every socket is bound to it by index, so that nothing that arrives by another
  * interface reaches a socket of ours, whatever its address.
  *
+ * lwIP sees the addresses only while it takes a packet of ours. At other times no interface has them: no other one accepts packets for them, and
+ * nothing that lwIP sends is looped back to an address of this node or of another node of the process (its loop-back wants the thread that tcpip_init
+ * starts, and stops the process without it).
+ *
  * lwIP is one for the process. All of its calls are made on one thread, and its clock is driven from here (tn_stack_tick).
  */
 #ifndef TN_NETIF_H
@@ -18,15 +22,13 @@ struct tn_netif {
 	struct tn_tunnel *tunnel;
 	struct tn_sockets *sockets;
 	bool is_up;
+	struct netif *default_before;
 	struct tn_coalesce run;
 	uint32_t half_open_dropped, coalesced, unreachable_suppressed, leaked;
 };
 
 /** Adds the interface to lwIP, without addresses. @return false when lwIP refuses (memory) */
 bool tn_netif_open(struct tn_netif *interface, struct tn_tunnel *tunnel, struct tn_sockets *sockets);
-
-/** Takes the tunnel's present addresses. */
-void tn_netif_readdress(struct tn_netif *interface);
 
 /** Removes the interface. Its sockets were closed before. */
 void tn_netif_close(struct tn_netif *interface);

@@ -5,7 +5,6 @@
 
 #include <string.h>
 #include "tn_bytes.h"
-#include "tn_datagram.h"
 #include "tn_port.h"
 #include "tn_stream.h"
 
@@ -71,10 +70,7 @@ void tn_node_stop(struct tn_node *node, uint64_t now)
 		struct tn_socket *socket = &node->sockets.slots[i];
 		if (atomic_load_explicit(&socket->taken, memory_order_acquire) == 0)
 			continue;
-		if (socket->kind == TN_SOCKET_DATAGRAM)
-			tn_datagram_close(socket);
-		else
-			tn_stream_close(socket, true);
+		tn_node_close_socket(socket, true);
 	}
 	tn_tunnel_flush(&node->tunnel);
 	tn_netif_close(&node->interface);

@@ -7,6 +7,7 @@
 #include "tn_bytes.h"
 #include "tn_clock.h"
 #include "tn_datagram.h"
+#include "tn_listener.h"
 #include "tn_port.h"
 #include "tn_stream.h"
 
@@ -23,15 +24,16 @@ static void identity(struct tn_node *node, const uint8_t *record, size_t length)
 		return;
 	if (memcmp(before[0], node->tunnel.address4, 16) == 0 && memcmp(before[1], node->tunnel.address6, 16) == 0)
 		return;
-	tn_netif_readdress(&node->interface);
 	for (size_t i = 0; i < TN_SOCKETS; i++) {
 		struct tn_socket *socket = &node->sockets.slots[i];
 		if (atomic_load_explicit(&socket->taken, memory_order_acquire) == 0)
 			continue;
 		if (socket->kind == TN_SOCKET_LISTENER)
-			tn_stream_relisten(socket);
+			tn_listener_readdress(socket);
 		else if (socket->kind == TN_SOCKET_DATAGRAM)
-			tn_datagram_rebind(socket);
+			tn_datagram_readdress(socket);
+		else if (socket->kind == TN_SOCKET_STREAM)
+			tn_stream_readdress(socket);
 	}
 }
 
@@ -54,6 +56,22 @@ static void filter_memory(struct tn_node *node, const uint8_t *record)
 	tn_tunnel_filter(&node->tunnel, block, size, record[1] & 1);
 }
 
+void tn_node_close_socket(struct tn_socket *socket, bool is_abort)
+{
+	switch (socket->kind) {
+	case TN_SOCKET_DATAGRAM:
+		tn_datagram_close(socket);
+		break;
+	case TN_SOCKET_LISTENER:
+		tn_listener_close(socket);
+		break;
+	case TN_SOCKET_STREAM:
+	case TN_SOCKET_NONE:
+		tn_stream_close(socket, is_abort);
+		break;
+	}
+}
+
 static void socket_command(struct tn_node *node, const uint8_t *record, size_t length)
 {
 	uint16_t argument = tn_load16le(record + 2);
@@ -66,7 +84,7 @@ static void socket_command(struct tn_node *node, const uint8_t *record, size_t l
 			tn_stream_connect(socket, record + ADDRESS_AT, argument, record[1] & 1);
 		break;
 	case TN_COMMAND_TCP_LISTEN:
-		tn_stream_listen(socket, argument);
+		tn_listener_open(socket, argument);
 		break;
 	case TN_COMMAND_UDP_BIND:
 		tn_datagram_bind(socket, argument);
@@ -76,10 +94,7 @@ static void socket_command(struct tn_node *node, const uint8_t *record, size_t l
 			tn_datagram_send(socket, record + ADDRESS_AT, argument, record + ADDRESS_AT + 16, length - ADDRESS_AT - 16);
 		break;
 	case TN_COMMAND_SOCKET_CLOSE:
-		if (socket->kind == TN_SOCKET_DATAGRAM)
-			tn_datagram_close(socket);
-		else
-			tn_stream_close(socket, record[1] & 1);
+		tn_node_close_socket(socket, record[1] & 1);
 		break;
 	}
 }

@@ -51,6 +51,9 @@ struct tn_node {
 	bool derp_kick;
 };
 
+/** Tunnel thread: closes a socket of any kind; its slot is released at once or when lwIP is done. */
+void tn_node_close_socket(struct tn_socket *socket, bool is_abort);
+
 /** Tunnel thread: does one command record. */
 void tn_node_command(struct tn_node *node, uint8_t *record, size_t length);
 

@@ -260,8 +260,7 @@ static const uint8_t *own_address(const struct tn_tunnel *tunnel, const uint8_t 
 	return tunnel->has_address6 ? tunnel->address6 : NULL;
 }
 
-/** Binds to one of our addresses, on our interface only. @param port 0: a random one */
-static err_t bind(struct tn_netif *interface, struct tcp_pcb *pcb, const uint8_t address[16], uint16_t port)
+int8_t tn_stream_bind(struct tn_netif *interface, struct tcp_pcb *pcb, const uint8_t address[16], uint16_t port)
 {
 	ip_addr_t own;
 	tn_to_lwip(&own, address);
@@ -297,7 +296,7 @@ void tn_stream_connect(struct tn_socket *socket, const uint8_t address[16], uint
 	}
 	attach(socket, pcb);
 	tn_to_lwip(&remote, address);
-	err_t error = bind(interface, pcb, own, 0);
+	err_t error = tn_stream_bind(interface, pcb, own, 0);
 	if (error == ERR_OK)
 		error = tcp_connect(pcb, &remote, port, on_connected);
 	if (error != ERR_OK) {
@@ -306,110 +305,19 @@ void tn_stream_connect(struct tn_socket *socket, const uint8_t address[16], uint
 	}
 }
 
-static err_t on_accept(void *context, struct tcp_pcb *pcb, err_t error)
+bool tn_stream_adopt(struct tn_socket *socket, struct tcp_pcb *pcb, uint32_t listener)
 {
-	struct tn_socket *listener = context;
-	if (error != ERR_OK || pcb == NULL || listener == NULL)
-		return ERR_VAL;
-	struct tn_socket *socket = tn_socket_take(listener->table);
-	if (socket == NULL) {
-		listener->table->counters.refused_full++;
-		tcp_abort(pcb);
-		return ERR_ABRT;
-	}
 	socket->kind = TN_SOCKET_STREAM;
-	if (!attach_rings(socket)) {
-		tn_socket_release(socket);
-		tcp_abort(pcb);
-		return ERR_ABRT;
-	}
-	listener->table->counters.accepted++;
-	socket->listener = tn_socket_handle(listener);
+	if (!attach_rings(socket))
+		return false;
+	socket->listener = listener;
 	attach(socket, pcb);
 	become_connected(socket, TN_SOCKET_ACCEPTED);
-	return ERR_OK;
-}
-
-/** Listens on one of our addresses. @return ERR_OK with *listener set */
-static err_t listen_on(struct tn_socket *socket, const uint8_t address[16], uint16_t port, struct tcp_pcb **listener)
-{
-	err_t error;
-	struct tcp_pcb *pcb = tcp_new_ip_type(tn_address_is_ip4(address) ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6);
-	if (pcb == NULL)
-		return ERR_MEM;
-	ip_set_option(pcb, SOF_REUSEADDR);
-	error = bind(socket->table->netif, pcb, address, port);
-	struct tcp_pcb *smaller = error == ERR_OK ? tcp_listen_with_backlog_and_err(pcb, TCP_DEFAULT_LISTEN_BACKLOG, &error) : NULL;
-	if (smaller == NULL) {
-		tcp_abort(pcb);
-		return error;
-	}
-	tcp_arg(smaller, socket);
-	tcp_accept(smaller, on_accept);
-	tcp_setprio(smaller, TCP_PRIO_MIN);
-	*listener = smaller;
-	return ERR_OK;
-}
-
-static void close_listeners(struct tn_socket *socket)
-{
-	for (size_t i = 0; i < 2; i++) {
-		if (socket->listeners[i] != NULL)
-			tcp_close(socket->listeners[i]);
-		socket->listeners[i] = NULL;
-	}
-}
-
-static err_t listen_on_all(struct tn_socket *socket)
-{
-	const struct tn_tunnel *tunnel = socket->table->netif->tunnel;
-	err_t error = ERR_OK;
-	if (tunnel->has_address4) {
-		error = listen_on(socket, tunnel->address4, socket->local_port, &socket->listeners[0]);
-		if (error == ERR_OK)
-			socket->local_port = socket->listeners[0]->local_port;
-	}
-	if (error == ERR_OK && tunnel->has_address6) {
-		error = listen_on(socket, tunnel->address6, socket->local_port, &socket->listeners[1]);
-		if (error == ERR_OK)
-			socket->local_port = socket->listeners[1]->local_port;
-	}
-	if (error != ERR_OK)
-		close_listeners(socket);
-	return error;
-}
-
-void tn_stream_listen(struct tn_socket *socket, uint16_t port)
-{
-	uint16_t random_port;
-	if (socket->kind != TN_SOCKET_NONE)
-		return;
-	socket->kind = TN_SOCKET_LISTENER;
-	tn_port_random(&random_port, sizeof random_port);
-	socket->local_port = port != 0 ? port : (uint16_t)(FIRST_PORT + random_port % PORTS);
-	err_t error = listen_on_all(socket);
-	for (unsigned i = 0; port == 0 && error == ERR_USE && i < PORT_TRIES; i++) {
-		socket->local_port = (uint16_t)(FIRST_PORT + (socket->local_port + 1u) % PORTS);
-		error = listen_on_all(socket);
-	}
-	if (error == ERR_OK)
-		tn_socket_raise(socket, TN_SOCKET_CONNECTED);
-	else
-		tn_socket_raise_closed(socket, error == ERR_USE ? TN_CLOSE_IN_USE : TN_CLOSE_FULL);
-}
-
-void tn_stream_relisten(struct tn_socket *socket)
-{
-	close_listeners(socket);
-	err_t error = listen_on_all(socket);
-	if (error != ERR_OK)
-		tn_socket_raise_closed(socket, error == ERR_USE ? TN_CLOSE_IN_USE : TN_CLOSE_FULL);
+	return true;
 }
 
 void tn_stream_close(struct tn_socket *socket, bool is_abort)
 {
-	if (socket->kind == TN_SOCKET_LISTENER)
-		close_listeners(socket);
 	socket->is_closing = true;
 	if (is_abort || !socket->is_connected)
 		abort_stream(socket);
@@ -417,6 +325,21 @@ void tn_stream_close(struct tn_socket *socket, bool is_abort)
 		tn_socket_release(socket);
 	else
 		tn_stream_service(socket);
+}
+
+void tn_stream_readdress(struct tn_socket *socket)
+{
+	uint8_t own[16];
+	if (socket->stream == NULL)
+		return;
+	tn_from_lwip(own, &socket->stream->local_ip);
+	if (tn_tunnel_is_own(socket->table->netif->tunnel, own))
+		return;
+	abort_stream(socket);
+	if (socket->is_closing)
+		tn_socket_release(socket);
+	else
+		tn_socket_raise_closed(socket, TN_CLOSE_RESET);
 }
 
 bool tn_stream_refuse(struct tn_socket *socket, const uint8_t remote[16], uint16_t remote_port, uint16_t local_port)

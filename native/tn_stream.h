@@ -14,11 +14,8 @@
 /** Opens a connection. What becomes of it is told by flags: connected, or closed with a reason. */
 void tn_stream_connect(struct tn_socket *socket, const uint8_t address[16], uint16_t port, bool no_delay);
 
-/** Listens on a port (0: any) of our present and future addresses. Told by "connected" (local_port is the port) or "closed". */
-void tn_stream_listen(struct tn_socket *socket, uint16_t port);
-
-/** After a change of our addresses: listens on the new ones. */
-void tn_stream_relisten(struct tn_socket *socket);
+/** After a change of our addresses: resets a stream of an address that we have no more. */
+void tn_stream_readdress(struct tn_socket *socket);
 
 /** The VM touched the socket: sends what is in the ring, opens the window for what was read. */
 void tn_stream_service(struct tn_socket *socket);
@@ -28,5 +25,15 @@ void tn_stream_close(struct tn_socket *socket, bool is_abort);
 
 /** A peer's rules refuse a connection that is being opened. @return whether socket is that one */
 bool tn_stream_refuse(struct tn_socket *socket, const uint8_t remote[16], uint16_t remote_port, uint16_t local_port);
+
+/**
+ * For listeners: makes a connection that lwIP has accepted a stream of ours.
+ * @param listener handle
+ * @return false when memory is short: the connection is the caller's to abort, the socket to release
+ */
+bool tn_stream_adopt(struct tn_socket *socket, struct tcp_pcb *pcb, uint32_t listener);
+
+/** Binds to one of our addresses, on our interface only. @param port 0: a random one. @return lwIP's err_t */
+int8_t tn_stream_bind(struct tn_netif *interface, struct tcp_pcb *pcb, const uint8_t address[16], uint16_t port);
 
 #endif

@@ -1,0 +1,334 @@
+/*
+ * TCP and UDP between two nodes of ours, through WireGuard, over a wire of the test's own.
+ */
+#include "tn_net.h"
+
+/** A stream of bytes that depends on the position only. */
+static uint8_t byte_at(uint32_t position)
+{
+	return (uint8_t)(position * 2654435761u >> 24 ^ position);
+}
+
+/** Moves as much as possible: `to_send` more bytes into the stream, whatever there is out of it. */
+static void write_some(struct host *host, uint32_t handle, uint32_t *sent, uint32_t total)
+{
+	uint8_t piece[3001];
+	while (*sent < total) {
+		uint32_t length = 1 + tn_test_random_below(sizeof piece);
+		if (length > total - *sent)
+			length = total - *sent;
+		for (uint32_t i = 0; i < length; i++)
+			piece[i] = byte_at(*sent + i);
+		uint32_t taken = (uint32_t)tn_node_vm_write(host->node, handle, piece, length);
+		*sent += taken;
+		if (taken < length)
+			return;
+	}
+}
+
+static void read_some(struct host *host, uint32_t handle, uint32_t *received, bool *is_right)
+{
+	uint8_t piece[4096];
+	size_t length;
+	while ((length = tn_node_vm_read(host->node, handle, piece, 1 + tn_test_random_below(sizeof piece))) > 0) {
+		for (size_t i = 0; i < length; i++)
+			*is_right &= piece[i] == byte_at(*received + (uint32_t)i);
+		*received += (uint32_t)length;
+	}
+}
+
+/** Connects, sends `total` bytes both ways at once and compares. @return simulated milliseconds */
+static uint64_t exchange(struct net *net, struct host *a, struct host *b, const uint8_t *address, uint32_t total)
+{
+	uint32_t listener = net_listen(b, 7);
+	net_settle(net);
+	CHECK(net_socket(b, listener)->connected);
+	uint64_t start = net->now;
+	b->last_accepted = 0;
+	uint32_t client = net_connect(a, address, 7);
+	for (unsigned i = 0; i < 100 && b->last_accepted == 0; i++)
+		net_run(net, 100);
+	uint32_t server = b->last_accepted;
+	CHECK(net_socket(a, client)->connected && server != 0);
+	uint32_t sent[2] = {0}, received[2] = {0};
+	bool is_right = true;
+	for (unsigned i = 0; i < 20000 && (received[0] < total || received[1] < total); i++) {
+		write_some(a, client, &sent[0], total);
+		write_some(b, server, &sent[1], total);
+		if (!net_turn(net))
+			net_run(net, 10);
+		read_some(a, client, &received[0], &is_right);
+		read_some(b, server, &received[1], &is_right);
+	}
+	CHECK_EQ(received[0], total);
+	CHECK_EQ(received[1], total);
+	CHECK(is_right);
+	net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, client, 0, 0);
+	net_run(net, 100);
+	for (unsigned i = 0; i < 100 && !net_socket(b, server)->closed; i++)
+		net_run(net, 1000);
+	CHECK(net_socket(b, server)->closed);
+	CHECK_EQ(net_socket(b, server)->reason, TN_CLOSE_REMOTE);
+	net_handle_command(b, TN_COMMAND_SOCKET_CLOSE, server, 0, 0);
+	net_handle_command(b, TN_COMMAND_SOCKET_CLOSE, listener, 0, 0);
+	net_run(net, 1000);
+	return net->now - start;
+}
+
+TN_TEST("TCP over IPv4 and IPv6 carries bytes both ways, exactly")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	net_peers(a, b);
+	exchange(net, a, b, b->address4, 2000000);
+	exchange(net, b, a, a->address6, 500000);
+	CHECK(a->node->interface.coalesced > 500);
+	CHECK_EQ(a->node->interface.leaked + b->node->interface.leaked, 0);
+	CHECK_EQ(net_counter(a, "socketsUsed"), 0);
+	CHECK_EQ(net_counter(b, "socketsUsed"), 0);
+	net_free(net);
+}
+
+TN_TEST("TCP is exact while the wire loses, repeats and reorders datagrams")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	net_peers(a, b);
+	net->loss = 2;
+	net->duplicates = 5;
+	net->reordering = 10;
+	exchange(net, a, b, b->address4, 300000);
+	exchange(net, a, b, b->address6, 300000);
+	CHECK(net_counter(a, "wireguardReplayed") > 0);
+	CHECK_EQ(a->node->interface.leaked + b->node->interface.leaked, 0);
+	net_free(net);
+}
+
+TN_TEST("the TCP window closes while the VM does not read, and opens again")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	net_peers(a, b);
+	net_listen(b, 7);
+	net_settle(net);
+	uint32_t client = net_connect(a, b->address4, 7);
+	net_run(net, 100);
+	uint32_t server = b->last_accepted, sent = 0, received = 0;
+	bool is_right = true;
+	for (unsigned i = 0; i < 50; i++) {
+		write_some(a, client, &sent, 3000000);
+		net_run(net, 100);
+	}
+	uint32_t held = sent;
+	CHECK(held < 3000000 && held >= TN_STREAM_RECEIVE);
+	uint32_t in_ring = tn_ring_used(&b->node->sockets.slots[server & 0xffff].receive);
+	CHECK(in_ring <= TN_STREAM_RECEIVE && in_ring > TN_STREAM_RECEIVE - 70000);
+	for (unsigned i = 0; i < 3000 && received < 3000000; i++) {
+		write_some(a, client, &sent, 3000000);
+		net_run(net, 10);
+		read_some(b, server, &received, &is_right);
+	}
+	CHECK_EQ(received, 3000000);
+	CHECK(is_right);
+	net_free(net);
+}
+
+TN_TEST("bytes written before a graceful close arrive, then the end")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	net_peers(a, b);
+	net_listen(b, 7);
+	net_settle(net);
+	uint32_t client = net_connect(a, b->address4, 7);
+	net_run(net, 100);
+	uint32_t sent = 0, received = 0;
+	bool is_right = true;
+	write_some(a, client, &sent, 200000);
+	CHECK_EQ(sent, 200000);
+	net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, client, 0, 0);
+	CHECK_EQ(tn_node_vm_write(a->node, client, (const uint8_t *)"x", 1), 0);
+	for (unsigned i = 0; i < 100; i++) {
+		net_run(net, 10);
+		read_some(b, b->last_accepted, &received, &is_right);
+	}
+	CHECK_EQ(received, 200000);
+	CHECK(is_right && net_socket(b, b->last_accepted)->closed);
+	CHECK_EQ(net_socket(b, b->last_accepted)->reason, TN_CLOSE_REMOTE);
+	net_free(net);
+}
+
+TN_TEST("an abort resets the other side; received bytes stay readable")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	net_peers(a, b);
+	net_listen(b, 7);
+	net_settle(net);
+	uint32_t client = net_connect(a, b->address4, 7);
+	net_run(net, 100);
+	uint32_t server = b->last_accepted, sent = 0, received = 0;
+	bool is_right = true;
+	write_some(a, client, &sent, 1000);
+	net_run(net, 100);
+	net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, client, 1, 0);
+	net_run(net, 100);
+	CHECK(net_socket(b, server)->closed);
+	CHECK_EQ(net_socket(b, server)->reason, TN_CLOSE_RESET);
+	read_some(b, server, &received, &is_right);
+	CHECK_EQ(received, 1000);
+	net_handle_command(b, TN_COMMAND_SOCKET_CLOSE, server, 0, 0);
+	net_run(net, 100);
+	CHECK_EQ(tn_node_vm_read(b->node, server, (uint8_t[1]){0}, 1), 0);
+	CHECK_EQ(net_counter(b, "socketsUsed"), 1);
+	net_free(net);
+}
+
+TN_TEST("a connection to a port without listener is refused, over both families")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	net_peers(a, b);
+	uint32_t first = net_connect(a, b->address4, 99), second = net_connect(a, b->address6, 99);
+	net_run(net, 500);
+	CHECK(net_socket(a, first)->closed && net_socket(a, second)->closed);
+	CHECK_EQ(net_socket(a, first)->reason, TN_CLOSE_REFUSED);
+	CHECK_EQ(net_socket(a, second)->reason, TN_CLOSE_REFUSED);
+	net_free(net);
+}
+
+TN_TEST("a connection that nobody answers times out")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	net_peers(a, b);
+	net->is_cut = true;
+	uint32_t client = net_connect(a, b->address4, 7);
+	net_run(net, 300000);
+	CHECK(net_socket(a, client)->closed);
+	CHECK_EQ(net_socket(a, client)->reason, TN_CLOSE_TIMEOUT);
+	net_free(net);
+}
+
+TN_TEST("our own address cannot be connected to, and nothing breaks")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	uint32_t socket = net_bind(a, 9);
+	uint32_t client = net_connect(a, a->address4, 7), client6 = net_connect(a, a->address6, 7);
+	net_udp_send(a, socket, a->address4, 9, (const uint8_t *)"x", 1);
+	net_run(net, 100);
+	CHECK(net_socket(a, client)->closed && net_socket(a, client6)->closed);
+	CHECK_EQ(net_socket(a, client)->reason, TN_CLOSE_NO_ROUTE);
+	CHECK_EQ(net_count(a, TN_EVENT_UDP_RECEIVED), 0);
+	net_free(net);
+}
+
+TN_TEST("a port is given once; port 0 gives a free one, which is told")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	net_peers(a, b);
+	uint32_t first = net_listen(a, 80), second = net_listen(a, 80), other = net_listen(b, 80), any = net_listen(a, 0);
+	uint32_t datagram = net_bind(a, 53), taken = net_bind(a, 53);
+	net_settle(net);
+	CHECK(net_socket(a, first)->connected && net_socket(b, other)->connected && net_socket(a, any)->connected && net_socket(a, datagram)->connected);
+	CHECK(net_socket(a, second)->closed && net_socket(a, taken)->closed);
+	CHECK_EQ(net_socket(a, second)->reason, TN_CLOSE_IN_USE);
+	CHECK_EQ(net_socket(a, taken)->reason, TN_CLOSE_IN_USE);
+	CHECK(net_socket(a, any)->port >= 49152);
+	uint32_t client = net_connect(b, a->address6, net_socket(a, any)->port);
+	net_run(net, 100);
+	CHECK(net_socket(b, client)->connected);
+	net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, first, 0, 0);
+	net_settle(net);
+	uint32_t again = net_listen(a, 80);
+	net_settle(net);
+	CHECK(net_socket(a, again)->connected);
+	net_free(net);
+}
+
+TN_TEST("UDP datagrams of 0, 1, 1200 and 1252 bytes arrive whole, with their sender")
+{
+	static const uint16_t sizes[] = {0, 1, 1200, 1252};
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	net_peers(a, b);
+	uint32_t sender = net_bind(a, 5000);
+	net_bind(b, 7);
+	net_settle(net);
+	for (size_t i = 0; i < 4; i++) {
+		uint8_t payload[1252];
+		tn_test_random_bytes(payload, sizeof payload);
+		net_forget(b);
+		net_udp_send(a, sender, b->address4, 7, payload, sizes[i]);
+		net_run(net, 10);
+		const struct net_event *event = net_event(b, TN_EVENT_UDP_RECEIVED, 0);
+		REQUIRE(event != NULL);
+		CHECK_EQ(event->length, 24 + sizes[i]);
+		CHECK_EQ(tn_load16le(event->bytes + 2), 5000);
+		CHECK_MEM(event->bytes + 8, a->address4, 16);
+		CHECK_MEM(event->bytes + 24, payload, sizes[i]);
+	}
+	net_forget(b);
+	net_udp_send(a, sender, b->address6, 7, (const uint8_t *)"six", 3);
+	net_run(net, 10);
+	REQUIRE(net_event(b, TN_EVENT_UDP_RECEIVED, 0) != NULL);
+	CHECK_MEM(net_event(b, TN_EVENT_UDP_RECEIVED, 0)->bytes + 8, a->address6, 16);
+	net_free(net);
+}
+
+TN_TEST("UDP to a port without socket makes no answer")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	net_peers(a, b);
+	uint32_t sender = net_bind(a, 5000);
+	net_settle(net);
+	net_udp_send(a, sender, b->address4, 7, (const uint8_t *)"x", 1);
+	net_udp_send(a, sender, b->address6, 7, (const uint8_t *)"x", 1);
+	net_run(net, 100);
+	CHECK_EQ(net_counter(b, "unreachableSuppressed"), 2);
+	CHECK_EQ(net_counter(a, "packetsIn"), 0);
+	net_free(net);
+}
+
+TN_TEST("sockets are given until the pool is empty, and again after a close")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	uint32_t last = 0;
+	for (unsigned i = 0; i < TN_SOCKETS; i++) {
+		uint32_t handle = tn_node_vm_open(a->node);
+		CHECK(handle != 0);
+		last = handle;
+	}
+	CHECK_EQ(tn_node_vm_open(a->node), 0);
+	net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, last, 0, 0);
+	net_settle(net);
+	uint32_t again = tn_node_vm_open(a->node);
+	CHECK(again != 0 && again != last);
+	net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, last, 0, 0);
+	net_settle(net);
+	CHECK_EQ(tn_node_vm_open(a->node), 0);
+	net_free(net);
+}
+
+TN_TEST("a listener follows a change of our addresses")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	uint8_t identity[108];
+	net_listen(b, 7);
+	net_bind(b, 7);
+	net_settle(net);
+	b->address4[15] = b->address6[15] = 77;
+	net_identity(b, identity, true);
+	net_send(b, identity, sizeof identity);
+	net_filter(b, 0, 65535, false);
+	net_peers(a, b);
+	uint32_t client = net_connect(a, b->address4, 7), client6 = net_connect(a, b->address6, 7);
+	net_run(net, 200);
+	CHECK(net_socket(a, client)->connected && net_socket(a, client6)->connected);
+	net_free(net);
+}
