@@ -9,6 +9,8 @@
  * build/native/json_cases.h: documents for the JSON scanner
  *   json_schema           compiled by modules/netmap/json-schema.ts
  *   json_cases[]          documents, and what the test host's scanner, which is of another make, reports of each
+ *
+ * build/native/corpus/fuzz_filter, fuzz_json: where the fuzzers begin
  */
 import { mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -83,19 +85,35 @@ async function load() {
 	}
 }
 
+const vectors = JSON.parse(readFileSync(join(root, "tests", "vectors", "filter.json"), "utf8"));
+const samplePackets = vectors.sets[0].steps.slice(0, 40).map((step) => Buffer.from(step.packet, "hex"));
 const { compileRules, linkFilter, parseAddress, Interner, schema, JSONScanner } = await load();
 let lines = ["#include <stdbool.h>", "#include <stddef.h>", "#include <stdint.h>", ""];
 let count = 0;
+
+/** A file that a fuzzer begins with. */
+function seedFuzzer(fuzzer, name, data) {
+	mkdirSync(join(folder, "corpus", fuzzer), { recursive: true });
+	writeFileSync(join(folder, "corpus", fuzzer, `seed-${name}`), data);
+}
 
 function bytes(name, data) {
 	lines.push(`static const uint8_t ${name}[] = {${data.length ? [...data].join(",") : "0"}};`);
 }
 
-/** @returns the initializer of a struct filter_block */
-function block(rules, localNets, shieldsUp, capabilities, isShuffled) {
+/**
+ * @param seedName also begin the fuzzer of blocks with it
+ * @returns the initializer of a struct filter_block
+ */
+function block(rules, localNets, shieldsUp, capabilities, isShuffled, seedName) {
 	const parts = isShuffled ? [...(rules ?? [])].reverse().map((rule) => [rule]) : [rules];
 	const chunks = parts.map((part) => compileRules(part, { capabilities }));
 	const linked = linkFilter(chunks, { localNets });
+	if (seedName) {
+		const parts = [Buffer.from([linked.block.length & 255, linked.block.length >> 8]), linked.block];
+		for (const packet of samplePackets) parts.push(Buffer.from([packet.length]), packet);
+		seedFuzzer("fuzz_filter", seedName, Buffer.concat(parts));
+	}
 	const name = `filter_bytes_${count++}`;
 	bytes(name, linked.block);
 	return `{${name}, ${linked.block.length}, ${shieldsUp ? "true" : "false"}}`;
@@ -106,12 +124,12 @@ lines.push("struct filter_holder { uint8_t address[16]; uint16_t capability; };"
 lines.push("struct filter_set { const struct filter_block *blocks, *shuffled; const struct filter_holder *holders; size_t holder_count; };");
 
 for (const [name, { rules, localNets = local }] of Object.entries(filters)) {
-	const initializer = block(rules, localNets, false, new Interner(100), false);
+	const initializer = block(rules, localNets, false, new Interner(100), false, name);
 	lines.push(`static const struct filter_block filter_block_${name} = ${initializer};`);
 }
 
 const sets = [];
-for (const [i, set] of JSON.parse(readFileSync(join(root, "tests", "vectors", "filter.json"), "utf8")).sets.entries()) {
+for (const [i, set] of vectors.sets.entries()) {
 	const capabilities = new Interner(1000);
 	const installs = [set, ...set.steps.filter((step) => step.op === "filter")];
 	for (const variant of ["blocks", "shuffled"]) {
@@ -166,8 +184,27 @@ const pick = (choices) => choices[below(choices.length)];
 const names = ["take", "keys", "project", "list", "members", "announced", "each", "chunks", "elements", "matrix", "skipped"];
 const inner = ["a", "b", "c", "d", "e", "x", "y", "y z", "k", "s", "other", "a\\n", "\\ud83d\\ude00", "\\ud800", "\u00e9", "", "n".repeat(70)];
 const scalars = [
-	"null", "true", "false", "0", "-1", "12.5e-3", "9007199254740993", "-9223372036854775808", "123456789012345", "1234567890123456", "0.12345678901234567890", "1E400",
-	'""', '"text"', '"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9"', '"\u00fcber \u20ac \ud83d\ude00"', '"a long text, longer than a word of the machine, with nothing in it"', "[]", "{}", "[ ]", "{\n}",
+	"null",
+	"true",
+	"false",
+	"0",
+	"-1",
+	"12.5e-3",
+	"9007199254740993",
+	"-9223372036854775808",
+	"123456789012345",
+	"1234567890123456",
+	"0.12345678901234567890",
+	"1E400",
+	'""',
+	'"text"',
+	'"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9"',
+	'"\u00fcber \u20ac \ud83d\ude00"',
+	'"a long text, longer than a word of the machine, with nothing in it"',
+	"[]",
+	"{}",
+	"[ ]",
+	"{\n}",
 ];
 const space = () => pick(["", "", "", " ", "\n", "\t ", "\r\n"]);
 
@@ -214,10 +251,16 @@ function reported(text, bufferBytes) {
 	return { result, events };
 }
 
-lines = ["#include <stddef.h>", "#include <stdint.h>", "", "struct json_case { const uint8_t *text, *events; size_t text_length, events_length, buffer; int result; };"];
+lines = [
+	"#include <stddef.h>",
+	"#include <stdint.h>",
+	"",
+	"struct json_case { const uint8_t *text, *events; size_t text_length, events_length, buffer; int result; };",
+];
 bytes("json_schema", compiled);
 const cases = [];
-for (const [i, text] of documents.entries())
+for (const [i, text] of documents.entries()) {
+	seedFuzzer("fuzz_json", String(i), `\x05\x7f${text}`);
 	for (const buffer of [4096, 128]) {
 		const { result, events } = reported(text, buffer);
 		const texts = new TextEncoder().encode(text);
@@ -226,5 +269,6 @@ for (const [i, text] of documents.entries())
 		bytes(`json_events_${i}_${buffer}`, expected);
 		cases.push(`\t{json_text_${i}, json_events_${i}_${buffer}, ${texts.length}, ${expected.length}, ${buffer}, ${result}},`);
 	}
+}
 lines.push(`static const struct json_case json_cases[] = {\n${cases.join("\n")}\n};`, "");
 write("json_cases.h");

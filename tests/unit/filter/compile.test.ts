@@ -52,8 +52,8 @@ function joined(ranges: Range[]): Range[] {
 	const result: Range[] = [];
 	for (const range of ranges) {
 		const before = result[result.length - 1];
-		if (before && range.first <= before.last + 1n) before.last = range.last > before.last ? range.last : before.last;
-		else result.push({ ...range });
+		if (!before || range.first > before.last + 1n) result.push({ ...range });
+		else if (range.last > before.last) before.last = range.last;
 	}
 	return result;
 }

@@ -1,6 +1,7 @@
 /** Chunks to the block for the tunnel: pruning, problems, order. */
-import { compileRules, type FilterChunk } from "../../../modules/netmap/filter-rules.js";
+
 import { linkFilter } from "../../../modules/netmap/filter-link.js";
+import { compileRules, type FilterChunk } from "../../../modules/netmap/filter-rules.js";
 import { FilterBlock } from "../../../modules/netmap/filter-tables.js";
 import { Interner } from "../../../modules/netmap/interner.js";
 import { describe, expect, test } from "../../harness.js";
@@ -21,8 +22,20 @@ function counts(bytes: Uint8Array) {
 describe("linking", () => {
 	test("destinations that are not local, and sources that nothing uses any more, are left out", () => {
 		const chunk = compile([
-			{ SrcIPs: ["10.0.0.1", "fd00::1"], DstPorts: [{ IP: "100.64.0.2", Ports: ALL_PORTS }, { IP: "fd7a:115c:a1e0::2", Ports: ALL_PORTS }] },
-			{ SrcIPs: ["10.0.0.2", "fd00::2"], DstPorts: [{ IP: "100.64.0.0/10", Ports: ALL_PORTS }, { IP: "fd7a:115c:a1e0::/48", Ports: ALL_PORTS }] },
+			{
+				SrcIPs: ["10.0.0.1", "fd00::1"],
+				DstPorts: [
+					{ IP: "100.64.0.2", Ports: ALL_PORTS },
+					{ IP: "fd7a:115c:a1e0::2", Ports: ALL_PORTS },
+				],
+			},
+			{
+				SrcIPs: ["10.0.0.2", "fd00::2"],
+				DstPorts: [
+					{ IP: "100.64.0.0/10", Ports: ALL_PORTS },
+					{ IP: "fd7a:115c:a1e0::/48", Ports: ALL_PORTS },
+				],
+			},
 			{ SrcIPs: ["10.0.0.3"], DstPorts: [{ IP: "*", Ports: { First: 1, Last: 1 } }], IPProto: [132] },
 			{ SrcIPs: ["10.0.0.4"], DstPorts: [{ IP: "100.63.0.0-100.64.0.0", Ports: ALL_PORTS }], IPProto: [47] },
 		]);
@@ -71,14 +84,21 @@ describe("linking", () => {
 	test("[filter 6] one non-empty SrcBits, or one non-null Bits, anywhere empties the whole filter; `SrcBits:[]` and `Bits:null` do not", () => {
 		const open = { SrcIPs: ["*"], DstPorts: [{ IP: "*", Ports: ALL_PORTS }] };
 		const good = compile([open]);
-		const bad = [{ ...open, SrcBits: [32] }, { ...open, DstPorts: [{ IP: "*", Ports: ALL_PORTS, Bits: 0 }] }];
+		const bad = [
+			{ ...open, SrcBits: [32] },
+			{ ...open, DstPorts: [{ IP: "*", Ports: ALL_PORTS, Bits: 0 }] },
+		];
 		for (const rule of bad)
 			for (const chunks of [[compile([open, rule, open])], [good, compile([rule])], [compile([rule]), good]]) {
 				const linked = linkFilter(chunks, { localNets });
 				expect(linked.problem?.code).toBe("obsolete-bits");
 				expect(counts(linked.block)).toMatchObject({ sets: 1, destinations4: 0, destinations6: 0 });
 			}
-		const harmless = [{ ...open, SrcBits: [] }, { ...open, SrcBits: null }, { ...open, DstPorts: [{ IP: "*", Ports: ALL_PORTS, Bits: null }] }];
+		const harmless = [
+			{ ...open, SrcBits: [] },
+			{ ...open, SrcBits: null },
+			{ ...open, DstPorts: [{ IP: "*", Ports: ALL_PORTS, Bits: null }] },
+		];
 		for (const rule of harmless) {
 			const linked = linkFilter([good, compile([rule])], { localNets });
 			expect(linked.problem).toBeUndefined();
