@@ -745,6 +745,35 @@ TN_TEST("a peer is found by its key, also among keys that share a chain, and not
 	CHECK(tn_is_zero(a->peers, sizeof a->peers));
 }
 
+TN_TEST("a device starts from memory in any state, and wiping leaves nothing in it")
+{
+	static struct tn_wg wg;
+	static struct tn_wg_peer peers[3];
+	static struct tn_wg_index indices[TN_WG_INDICES(3)];
+	struct device *a, *b;
+	session(&a, &b);
+	const struct tn_wg_host host = b->wg.host;
+	memset(&wg, 0xa5, sizeof wg);
+	memset(peers, 0xa5, sizeof peers);
+	memset(indices, 0xa5, sizeof indices);
+	tn_wg_init(&wg, peers, 3, indices, &host);
+	CHECK(!wg.has_key && tn_is_zero(peers, sizeof peers) && tn_is_zero(indices, sizeof indices));
+	CHECK(tn_is_zero(&wg.counters, sizeof wg.counters) && tn_is_zero(wg.remembered, sizeof wg.remembered));
+	CHECK_EQ(wg.under_load_until, 0);
+	CHECK_EQ(tn_wg_next_deadline(&wg), TN_WG_NO_DEADLINE);
+
+	CHECK(!tn_is_zero(a->indices, sizeof a->indices));
+	tn_wg_index_new(&a->wg, 0, TN_WG_INDEX_HANDSHAKE);
+	for (unsigned i = 0; i < TN_WG_INDICES(SLOTS); i++)
+		a->indices[i].index = 7;
+	tn_wg_wipe(&a->wg);
+	CHECK(tn_is_zero(a->indices, sizeof a->indices));
+	CHECK(tn_is_zero(a->peers, sizeof a->peers));
+	CHECK(tn_is_zero(&a->wg.identity, sizeof a->wg.identity));
+	CHECK(tn_is_zero(&a->wg.cookie_maker, sizeof a->wg.cookie_maker));
+	CHECK_EQ(tn_wg_next_deadline(&a->wg), TN_WG_NO_DEADLINE);
+}
+
 TN_TEST("all indices of a full device are distinct and random")
 {
 	world_reset(1000);

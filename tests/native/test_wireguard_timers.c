@@ -322,6 +322,13 @@ TN_TEST("[tunnel 28] after 165 s the initiator rekeys on receiving, once")
 		device_send(b, 0, 100);
 	}
 	CHECK_EQ(count_sent(a, 1, mark), 1);
+	/* also when 5 s are over: a second initiation out of turn would begin the count of retries anew */
+	a->peers[0].retransmit_at = last_sent(a, 1)->at + 5500;
+	now = last_sent(a, 1)->at + 5200;
+	device_send(b, 0, 100);
+	pump();
+	CHECK_EQ(a->in.kind, TN_WG_DATA);
+	CHECK_EQ(count_sent(a, 1, mark), 1);
 	lose = NULL;
 	advance(now + 3000);
 	CHECK_EQ(count_sent(a, 1, mark), 2);
@@ -383,6 +390,21 @@ TN_TEST("[tunnel 29] at 540 s without a new session all secrets of the peer are 
 			CHECK(memcmp(bytes + at, secret, 32) != 0);
 	}
 	CHECK_EQ(tn_wg_next_deadline(&a->wg), TN_WG_NO_DEADLINE); /* an idle node sends nothing and wakes for nothing */
+	/* the greatest timestamp is forgotten as the official node forgets it: b's clock may have been reset */
+	CHECK(!a->peers[0].has_timestamp && !b->peers[0].has_timestamp);
+	/* nobody answers: what is staged is dropped in the end, and 540 s later the peer is idle again */
+	const unsigned dropped = a->dropped[0];
+	device_send(a, 0, 100);
+	advance(now + 120000);
+	CHECK_EQ(a->dropped[0], dropped + 1);
+	const uint64_t gave_up = a->peers[0].zero_keys_at - 540000;
+	CHECK(gave_up > born + 540000 + 100000 && gave_up < born + 540000 + 107000);
+	CHECK(!tn_is_zero(&a->peers[0].handshake, sizeof a->peers[0].handshake));
+	a->staged[0] = 1; /* as if a packet came at the last moment */
+	advance(gave_up + 540000);
+	CHECK_EQ(a->idle[0], 2);
+	CHECK_EQ(a->staged[0], 0);
+	CHECK(tn_is_zero(&a->peers[0].handshake, sizeof a->peers[0].handshake));
 	/* the slot still works */
 	lose = NULL;
 	device_send(a, 0, 100);
