@@ -8,7 +8,7 @@ import { isIPv4, sameAddress } from "./address.js";
 import { HashIndex } from "./hash-index.js";
 import { isZeroKey, sameKey } from "./keys.js";
 import type { PeerStore } from "./peer-store.js";
-import { addressesAt, load16, Offset, packedAddressBytes, unpackAddress } from "./record.js";
+import { addressesAt, isPackedIPv4, load16, Offset, packedAddressBytes, unpackAddress } from "./record.js";
 import { compareIDs } from "./wide-id.js";
 
 /** Indexes that a record is in, as bits; the id index is apart because a node keeps its id for life. */
@@ -170,7 +170,7 @@ export class PeerIndexes {
 		const page = this.#store.page(index);
 		let at = addressesAt(page, this.#store.offset(index));
 		for (let count = page[at++] as number; count > 0; count -= 1) {
-			if ((page[at] === 0) === isShort) {
+			if (isPackedIPv4(page, at) === isShort) {
 				unpackAddress(page, at, this.#scratch, 0);
 				return true;
 			}

@@ -66,7 +66,7 @@ export class PeerStaging {
 	constructor(store: PeerStore, indexes: PeerIndexes) {
 		this.#store = store;
 		this.#indexes = indexes;
-		this.#writer = new RecordWriter(store.suffixes, store.capabilities);
+		this.#writer = new RecordWriter(store.suffixes, store.capabilities, store.users);
 	}
 
 	/** Place of any record of a slot that has one, committed or staged. */

@@ -5,10 +5,11 @@
 import { Arena } from "./arena.js";
 import { Interner } from "./interner.js";
 import { isZeroKey } from "./keys.js";
-import { addressesAt, Flag, load16, Offset, packedAddressBytes } from "./record.js";
+import { addressesAt, Flag, isPackedIPv4, load16, Offset, packedAddressBytes } from "./record.js";
 import { load32 } from "./wide-id.js";
 
 const MAXIMUM_SUFFIXES = 1024;
+const MAXIMUM_USERS = 256;
 const MAXIMUM_CAPABILITY_NAMES = 8192;
 
 export class PeerStore {
@@ -17,6 +18,8 @@ export class PeerStore {
 	readonly suffixes = new Interner(MAXIMUM_SUFFIXES);
 	/** Names of capabilities; compiled filters use the same numbers. */
 	readonly capabilities = new Interner(MAXIMUM_CAPABILITY_NAMES);
+	/** The first users met: most peers have one of them. */
+	readonly users = new Interner(MAXIMUM_USERS);
 	/** Slot to place + 1; 0 = no peer. */
 	places: Uint32Array<ArrayBuffer> = new Uint32Array(0);
 	/** Unix seconds, 0 = unknown. */
@@ -83,7 +86,7 @@ export class PeerStore {
 		let short = 0;
 		let long = 0;
 		for (let count = page[at++] as number; count > 0; count -= 1) {
-			if (page[at] === 0) short += 1;
+			if (isPackedIPv4(page, at)) short += 1;
 			else long += 1;
 			at += packedAddressBytes(page, at);
 		}

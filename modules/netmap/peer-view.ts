@@ -4,12 +4,19 @@ import { utf8Decode } from "tailnet/host";
 import { addressToText, endpointToText, prefixToText } from "./address.js";
 import type { Interner } from "./interner.js";
 import { isZeroKey } from "./keys.js";
-import { Flag, load16, Offset, type Sections, unpackAddress, unpackCapabilities, unpackEndpoints } from "./record.js";
+import { Flag, load16, Offset, type Sections, SHARED_USER, unpackAddress, unpackCapabilities, unpackEndpoints } from "./record.js";
 import type { PeerView } from "./types.js";
 import { idText, load32 } from "./wide-id.js";
 
+/** Texts that records name by number; the store of the records. */
+interface Shared {
+	readonly suffixes: Interner;
+	readonly capabilities: Interner;
+	readonly users: Interner;
+}
+
 /** Decodes the record at offset. online, lastSeen and the effect of the date on expired are the table's to add. */
-export function decodePeer(index: number, record: Uint8Array, offset: number, sections: Sections, suffixes: Interner, capabilityNames: Interner): PeerView {
+export function decodePeer(index: number, record: Uint8Array, offset: number, sections: Sections, store: Shared): PeerView {
 	sections.locate(record, offset);
 	const flags = load16(record, offset + Offset.flags);
 	const discoKey = record.slice(offset + Offset.discoKey, offset + Offset.discoKey + 32);
@@ -22,20 +29,20 @@ export function decodePeer(index: number, record: Uint8Array, offset: number, se
 	}
 	const capabilities: string[] = [];
 	if ((flags & Flag.capabilities) !== 0)
-		for (const number of unpackCapabilities(record, sections.capabilities)) capabilities.push(capabilityNames.text(number));
+		for (const number of unpackCapabilities(record, sections.capabilities)) capabilities.push(store.capabilities.text(number));
 	return {
 		index,
 		id: idText(record, offset + Offset.id),
 		nodeKey: record.slice(offset + Offset.nodeKey, offset + Offset.nodeKey + 32),
 		discoKey: isZeroKey(discoKey) ? undefined : discoKey,
-		name: decodeName(record, offset, suffixes),
+		name: decodeName(record, offset, store.suffixes),
 		addresses,
 		allowedIPs,
 		endpoints: decodeEndpoints(record, sections.endpoints),
 		homeRegion: load16(record, offset + Offset.region),
 		capVersion: load16(record, offset + Offset.capVersion),
 		capabilities,
-		user: decodeUser(record, sections.user),
+		user: decodeUser(record, sections.user, store.users),
 		online: undefined,
 		lastSeen: 0,
 		keyExpiry: load32(record, offset + Offset.keyExpiry),
@@ -100,7 +107,8 @@ function decodeEndpoints(record: Uint8Array, at: number): string[] {
 	return texts;
 }
 
-function decodeUser(record: Uint8Array, at: number): string {
+function decodeUser(record: Uint8Array, at: number, users: Interner): string {
+	if (record[at] === SHARED_USER) return users.text(record[at + 1] as number);
 	const id = new Uint8Array(8);
 	id.set(record.subarray(at + 1, at + 1 + (record[at] as number)));
 	return idText(id, 0);

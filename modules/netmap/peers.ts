@@ -46,7 +46,7 @@ export class PeerTable implements PeerLookup {
 	view(index: number): PeerView | undefined {
 		const { store } = this;
 		if (!store.has(index)) return undefined;
-		const view = decodePeer(index, store.page(index), store.offset(index), this.#sections, store.suffixes, store.capabilities);
+		const view = decodePeer(index, store.page(index), store.offset(index), this.#sections, store);
 		const online = store.online[index];
 		view.online = online === Online.unknown ? undefined : online === Online.yes;
 		view.lastSeen = store.lastSeen[index] as number;

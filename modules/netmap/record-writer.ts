@@ -4,12 +4,25 @@
  * The record stands in a scratch buffer until the next call; the table copies it into its arena.
  */
 import { utf8Encode } from "tailnet/host";
-import { isIPv4, maskAddress, parseAddressInto, parseEndpointInto, parsePrefixInto } from "./address.js";
+import { ENDPOINT_BYTES, maskAddress, PREFIX_BYTES, parseAddressInto, parseEndpointInto, parsePrefixInto } from "./address.js";
 import { MAXIMUM_RECORD_BYTES } from "./arena.js";
 import type { Interner } from "./interner.js";
 import { parseKeyInto } from "./keys.js";
 import { flagMember, listMember, type Members, numberMember, objectMember, objectOf, optionalFlag, textMember, textsMember, WrongType } from "./members.js";
-import { Flag, load16, MAXIMUM_ADDRESSES, MAXIMUM_CAPABILITIES, MAXIMUM_ENDPOINTS, Offset, Online, packAddress, Sections, store16 } from "./record.js";
+import {
+	Flag,
+	load16,
+	MAXIMUM_ADDRESSES,
+	MAXIMUM_CAPABILITIES,
+	MAXIMUM_ENDPOINTS,
+	Offset,
+	Online,
+	packAddress,
+	packEndpoints,
+	Sections,
+	SHARED_USER,
+	store16,
+} from "./record.js";
 import { parseTimeMS } from "./time.js";
 import { idFromJSON, parseIDInto, store32 } from "./wide-id.js";
 
@@ -30,13 +43,16 @@ export class RecordWriter {
 
 	readonly #suffixes: Interner;
 	readonly #capabilities: Interner;
-	readonly #address = new Uint8Array(18);
+	readonly #users: Interner;
+	readonly #address = new Uint8Array(PREFIX_BYTES);
+	readonly #endpointBytes = new Uint8Array(ENDPOINT_BYTES * (MAXIMUM_ENDPOINTS + 1));
 	readonly #sections = new Sections();
 	#at = 0;
 	#flags = 0;
 
-	/** @param suffixes number 0 has to be "" */
-	constructor(suffixes: Interner, capabilities: Interner) {
+	/** @param suffixes number 0 has to be ""; @param users at most 256 */
+	constructor(suffixes: Interner, capabilities: Interner, users: Interner) {
+		this.#users = users;
 		this.#suffixes = suffixes;
 		this.#capabilities = capabilities;
 	}
@@ -166,28 +182,25 @@ export class RecordWriter {
 	}
 
 	#endpoints(texts: string[]): void {
-		const start = this.#at;
 		let count = 0;
-		let families = 0;
-		this.#at += 2;
 		for (const text of texts) {
 			if (count === MAXIMUM_ENDPOINTS) break;
-			if (parseEndpointInto(text, this.#address, 0) === 0) continue;
-			// A v4-mapped text is kept as IPv4: that is where a datagram to it goes.
-			const isLong = !isIPv4(this.#address);
-			this.bytes.set(this.#address.subarray(isLong ? 0 : 12), this.#at);
-			this.#at += isLong ? 18 : 6;
-			if (isLong) families |= 1 << count;
-			count += 1;
+			if (parseEndpointInto(text, this.#endpointBytes, ENDPOINT_BYTES * count) !== 0) count += 1;
 		}
-		this.bytes[start] = count;
-		this.bytes[start + 1] = families;
+		this.#at = packEndpoints(this.bytes, this.#at, this.#endpointBytes, count);
 	}
 
 	#user(value: unknown): void {
-		const id = value === undefined || value === null ? "0" : idFromJSON(value);
 		// Negative ids exist in no known control server; they are shown as unknown.
-		if (id === undefined || !parseIDInto(id, this.bytes, this.#at + 1)) parseIDInto("0", this.bytes, this.#at + 1);
+		const id = (value === undefined || value === null ? undefined : idFromJSON(value)) ?? "0";
+		const number = this.#users.intern(id);
+		if (number >= 0) {
+			this.bytes[this.#at] = SHARED_USER;
+			this.bytes[this.#at + 1] = number;
+			this.#at += 2;
+			return;
+		}
+		if (!parseIDInto(id, this.bytes, this.#at + 1)) parseIDInto("0", this.bytes, this.#at + 1);
 		let length = 8;
 		while (length > 0 && this.bytes[this.#at + length] === 0) length -= 1;
 		this.bytes[this.#at] = length;

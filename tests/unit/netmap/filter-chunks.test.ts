@@ -21,7 +21,7 @@ function rule(source: string): JSONObject {
 }
 
 /** The named chunks and the sources in force after each of the messages. */
-function after(...messages: JSONObject[]): [string[], string[]] {
+function outcome(...messages: JSONObject[]): [string[], string[]] {
 	const lab = new Lab();
 	lab.feed(firstMessage([]));
 	for (const message of messages) lab.feed(message);
@@ -43,15 +43,15 @@ describe("packet filter chunks", () => {
 
 	test('[filter 12] PacketFilter replaces "base" only; null/absent leaves it; [] empties it', () => {
 		const start = { PacketFilter: [rule("10.0.0.1")], PacketFilters: { x: [rule("10.0.0.2")] } };
-		expect(after(start, { PacketFilter: [rule("10.0.0.3")] })).toEqual([
+		expect(outcome(start, { PacketFilter: [rule("10.0.0.3")] })).toEqual([
 			["base", "x"],
 			["10.0.0.2", "10.0.0.3"],
 		]);
-		expect(after(start, { PacketFilter: null }, { Domain: "d" })).toEqual([
+		expect(outcome(start, { PacketFilter: null }, { Domain: "d" })).toEqual([
 			["base", "x"],
 			["10.0.0.1", "10.0.0.2"],
 		]);
-		expect(after(start, { PacketFilter: [] })).toEqual([["base", "x"], ["10.0.0.2"]]);
+		expect(outcome(start, { PacketFilter: [] })).toEqual([["base", "x"], ["10.0.0.2"]]);
 	});
 
 	test('[filter 13] "*":null clears first, also a base from the same message, and wherever it stands in the object; "*":[...] is ignored', () => {
@@ -60,17 +60,17 @@ describe("packet filter chunks", () => {
 			{ "*": null, y: [rule("10.0.0.2")] },
 			{ y: [rule("10.0.0.2")], "*": null },
 		]) {
-			expect(after(start, { PacketFilters: chunks, PacketFilter: [rule("10.0.0.9")] })).toEqual([["y"], ["10.0.0.2"]]);
-			expect(after(start, { PacketFilter: [rule("10.0.0.9")], PacketFilters: chunks })).toEqual([["y"], ["10.0.0.2"]]);
+			expect(outcome(start, { PacketFilters: chunks, PacketFilter: [rule("10.0.0.9")] })).toEqual([["y"], ["10.0.0.2"]]);
+			expect(outcome(start, { PacketFilter: [rule("10.0.0.9")], PacketFilters: chunks })).toEqual([["y"], ["10.0.0.2"]]);
 		}
-		expect(after(start, { PacketFilters: { "*": [rule("10.0.0.3")] } })).toEqual([["x"], ["10.0.0.1"]]);
+		expect(outcome(start, { PacketFilters: { "*": [rule("10.0.0.3")] } })).toEqual([["x"], ["10.0.0.1"]]);
 	});
 
 	test("[filter 14] name:null deletes, name:[] keeps an empty chunk, unknown names delete nothing", () => {
 		const start = { PacketFilters: { x: [rule("10.0.0.1")], y: [rule("10.0.0.2")] } };
-		expect(after(start, { PacketFilters: { x: null } })).toEqual([["y"], ["10.0.0.2"]]);
-		expect(after(start, { PacketFilters: { x: [] } })).toEqual([["x", "y"], ["10.0.0.2"]]);
-		expect(after(start, { PacketFilters: { z: null } })).toEqual([
+		expect(outcome(start, { PacketFilters: { x: null } })).toEqual([["y"], ["10.0.0.2"]]);
+		expect(outcome(start, { PacketFilters: { x: [] } })).toEqual([["x", "y"], ["10.0.0.2"]]);
+		expect(outcome(start, { PacketFilters: { z: null } })).toEqual([
 			["x", "y"],
 			["10.0.0.1", "10.0.0.2"],
 		]);
@@ -78,8 +78,8 @@ describe("packet filter chunks", () => {
 
 	test("[filter 15] PacketFilters:{} changes no chunk", () => {
 		const start = { PacketFilters: { x: [rule("10.0.0.1")] } };
-		expect(after(start, { PacketFilters: {} })).toEqual([["x"], ["10.0.0.1"]]);
-		expect(after(start, { PacketFilters: null })).toEqual([["x"], ["10.0.0.1"]]);
+		expect(outcome(start, { PacketFilters: {} })).toEqual([["x"], ["10.0.0.1"]]);
+		expect(outcome(start, { PacketFilters: null })).toEqual([["x"], ["10.0.0.1"]]);
 	});
 
 	test("a reconnect starts with no chunk, and the old filter stays until its first message is complete", () => {
