@@ -7,11 +7,11 @@ export function toHex(bytes: Uint8Array): string {
 }
 
 export function fromHex(text: string): Uint8Array {
-	return Uint8Array.from(Buffer.from(text, "hex"));
+	return new Uint8Array(Buffer.from(text, "hex"));
 }
 
 export function concat(...parts: Uint8Array[]): Uint8Array {
-	return Uint8Array.from(Buffer.concat(parts));
+	return new Uint8Array(Buffer.concat(parts));
 }
 
 export interface KeyPair {
@@ -20,7 +20,7 @@ export interface KeyPair {
 }
 
 /** A clamped X25519 key pair. @param privateKey 32 bytes; random without */
-export function keyPair(privateKey: Uint8Array = Uint8Array.from(randomBytes(32))): KeyPair {
+export function keyPair(privateKey: Uint8Array = new Uint8Array(randomBytes(32))): KeyPair {
 	const clamped = privateKey.slice();
 	clamped[0] = (clamped[0] as number) & 0xf8;
 	clamped[31] = ((clamped[31] as number) & 0x7f) | 0x40;

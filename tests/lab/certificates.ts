@@ -150,7 +150,7 @@ function writeCertificate(fields: CertificateFields): Uint8Array {
 		nameOf(fields.issuer),
 		asn.sequence(asn.time(fields.notBefore ?? new Date(Date.now() - DAY_MS)), asn.time(fields.notAfter ?? new Date(Date.now() + 30 * DAY_MS))),
 		nameOf(fields.subject),
-		Uint8Array.from(fields.publicKey.export({ type: "spki", format: "der" })),
+		new Uint8Array(fields.publicKey.export({ type: "spki", format: "der" })),
 		asn.explicit(3, asn.sequence(...extensions(fields))),
 	);
 	const signature = sign(isEd25519 ? null : "sha256", body, fields.signingKey);
@@ -176,7 +176,7 @@ function extension(identifier: string, critical: boolean, value: Uint8Array): Ui
 
 function generalName(name: string): Uint8Array {
 	const family = isIP(name);
-	if (family === 4) return asn.der(0x87, Uint8Array.from(name.split(".").map(Number)));
+	if (family === 4) return asn.der(0x87, new Uint8Array(name.split(".").map(Number)));
 	if (family === 6) return asn.der(0x87, addressBytes6(name));
 	return asn.der(0x82, Buffer.from(name));
 }

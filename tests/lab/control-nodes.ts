@@ -67,6 +67,7 @@ export class Nodes {
 	readonly habits: Habits;
 	/** By id. */
 	readonly #nodes = new Map<string, LabNode>();
+	readonly #labels = new Set<string>();
 	#nextID: bigint;
 	#nextAddress = 1;
 
@@ -105,7 +106,7 @@ export class Nodes {
 			machineKey: "",
 			nodeKey: "",
 			discoKey: "",
-			label: this.#label(fields.hostname),
+			label: fields.label ?? this.#label(fields.hostname),
 			v4: `100.64.${address >> 8}.${address & 255}`,
 			v6: `fd7a:115c:a1e0::${address.toString(16)}`,
 			endpoints: [],
@@ -126,6 +127,7 @@ export class Nodes {
 			...fields,
 		};
 		this.#nodes.set(nodeID, node);
+		this.#labels.add(node.label);
 		return node;
 	}
 
@@ -150,6 +152,7 @@ export class Nodes {
 
 	remove(node: LabNode): void {
 		this.#nodes.delete(node.id);
+		this.#labels.delete(node.label);
 	}
 
 	/** DNS label of a host name: lower case, letters, digits and hyphens, "-1" and so on if it is taken. */
@@ -159,9 +162,8 @@ export class Nodes {
 				.toLowerCase()
 				.replace(/[^a-z0-9-]+/g, "-")
 				.replace(/^-+|-+$/g, "") || "node";
-		const taken = new Set(this.all.map((node) => node.label));
 		let label = base;
-		for (let i = 1; taken.has(label); i += 1) label = `${base}-${i}`;
+		for (let i = 1; this.#labels.has(label); i += 1) label = `${base}-${i}`;
 		return label;
 	}
 }

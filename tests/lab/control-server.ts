@@ -131,7 +131,7 @@ export class ControlServer {
 			socket.on("error", () => {});
 		});
 		this.#server.on("tlsClientError", () => {});
-		this.#server.on("upgrade", (request: IncomingMessage, stream: Duplex, head: Buffer) => this.#upgrade(request, stream, Uint8Array.from(head)));
+		this.#server.on("upgrade", (request: IncomingMessage, stream: Duplex, head: Buffer) => this.#upgrade(request, stream, new Uint8Array(head)));
 	}
 
 	static async start(options: ControlServerOptions = {}): Promise<ControlServer> {
@@ -304,7 +304,7 @@ export class ControlServer {
 		if (typeof header !== "string" || header === "") return void end(400, "missing Tailscale handshake header\n");
 		if (!/^[A-Za-z0-9+/]+={0,2}$/.test(header)) return void end(400, "invalid tailscale handshake header\n");
 		const answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: tailscale-control-protocol\r\nConnection: upgrade\r\n\r\n";
-		this.#begin(stream, Buffer.from(answer), Uint8Array.from(Buffer.from(header, "base64")), head);
+		this.#begin(stream, Buffer.from(answer), new Uint8Array(Buffer.from(header, "base64")), head);
 	}
 
 	#begin(stream: Duplex, answer: Uint8Array, initiation: Uint8Array, surplus: Uint8Array): void {

@@ -92,7 +92,7 @@ export class ControlSession {
 	}
 
 	/** Bytes that are no record. */
-	garbage(bytes: Uint8Array = Uint8Array.from(randomBytes(64))): void {
+	garbage(bytes: Uint8Array = new Uint8Array(randomBytes(64))): void {
 		this.writer.write(bytes);
 	}
 
@@ -106,7 +106,7 @@ export class ControlSession {
 		const inner = this.#inner;
 		inner.on("data", (bytes: Buffer) => {
 			inner.pause();
-			this.writer.write(sealer.seal(Uint8Array.from(bytes)), () => inner.resume());
+			this.writer.write(sealer.seal(new Uint8Array(bytes)), () => inner.resume());
 		});
 	}
 
@@ -123,7 +123,7 @@ export class ControlSession {
 			this.#socket.pause();
 			inner.once("drain", () => this.#socket.resume());
 		};
-		this.#socket.on("data", (bytes: Buffer) => feed(Uint8Array.from(bytes)));
+		this.#socket.on("data", (bytes: Buffer) => feed(new Uint8Array(bytes)));
 		this.#socket.on("end", () => inner.end());
 		if (surplus.length > 0) feed(surplus);
 	}
@@ -140,6 +140,7 @@ export class HTTP2Backend {
 		this.#server = createHTTP2Server({
 			settings: { maxFrameSize: 1048576, maxConcurrentStreams: 250, maxHeaderListSize: 1048896, initialWindowSize: 1048576, enablePush: false },
 		});
+		this.#server.on("connection", (socket: Socket) => socket.setNoDelay(true));
 		this.#server.on("session", (session) => {
 			const port = session.socket.remotePort ?? 0;
 			this.#sessions.set(port, session);
@@ -156,7 +157,7 @@ export class HTTP2Backend {
 			const parts: Buffer[] = [];
 			stream.on("data", (bytes: Buffer) => parts.push(bytes));
 			stream.on("end", () => {
-				const body = Uint8Array.from(Buffer.concat(parts));
+				const body = new Uint8Array(Buffer.concat(parts));
 				onRequest({ session: owner, method: String(headers[":method"]), path: String(headers[":path"]), headers, body, stream });
 			});
 		});
@@ -196,5 +197,5 @@ function earlyRecords(sealer: RecordSealer): Uint8Array {
 	const json = Buffer.from(JSON.stringify({ nodeKeyChallenge: `chalpub:${randomBytes(32).toString("hex")}` }));
 	const length = new Uint8Array(4);
 	new DataView(length.buffer).setUint32(0, json.length);
-	return concat(sealer.record(EARLY_MAGIC), sealer.record(length), sealer.record(Uint8Array.from(json)));
+	return concat(sealer.record(EARLY_MAGIC), sealer.record(length), sealer.record(new Uint8Array(json)));
 }

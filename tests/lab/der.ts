@@ -4,7 +4,7 @@ export function der(tag: number, ...parts: Uint8Array[]): Uint8Array {
 	const body = Buffer.concat(parts);
 	const n = body.length;
 	const length = n < 128 ? [n] : n < 256 ? [0x81, n] : [0x82, n >> 8, n & 255];
-	return Uint8Array.from(Buffer.concat([Uint8Array.of(tag, ...length), body]));
+	return new Uint8Array(Buffer.concat([Uint8Array.of(tag, ...length), body]));
 }
 
 export function sequence(...parts: Uint8Array[]): Uint8Array {
@@ -32,7 +32,7 @@ export function objectIdentifier(text: string): Uint8Array {
 		for (let rest = arc >>> 7; rest > 0; rest >>>= 7) group.unshift((rest & 127) | 128);
 		bytes.push(...group);
 	}
-	return der(0x06, Uint8Array.from(bytes));
+	return der(0x06, new Uint8Array(bytes));
 }
 
 export function utf8String(text: string): Uint8Array {

@@ -83,7 +83,7 @@ export class DERPServer implements SessionOwner {
 			socket.on("error", () => {});
 		});
 		this.#server.on("tlsClientError", () => {});
-		this.#server.on("upgrade", (request: IncomingMessage, stream: Duplex, head: Buffer) => this.#upgrade(request, stream, Uint8Array.from(head)));
+		this.#server.on("upgrade", (request: IncomingMessage, stream: Duplex, head: Buffer) => this.#upgrade(request, stream, new Uint8Array(head)));
 	}
 
 	static async start(options: DERPServerOptions = {}): Promise<DERPServer> {

@@ -84,7 +84,7 @@ export class DERPSession {
 		this.#owner = owner;
 		this.#stream = stream;
 		this.writer = new FaultyWriter(stream, faults);
-		stream.on("data", (bytes: Buffer) => this.#push(Uint8Array.from(bytes)));
+		stream.on("data", (bytes: Buffer) => this.#push(new Uint8Array(bytes)));
 		stream.on("error", () => {});
 		stream.on("close", () => this.close());
 		stream.on("end", () => this.close());
@@ -224,9 +224,9 @@ export class DERPSession {
 			this.close();
 			return;
 		}
-		const nonce = Uint8Array.from(randomBytes(24));
+		const nonce = new Uint8Array(randomBytes(24));
 		const info = Buffer.from(JSON.stringify({ version: 2, ...this.#owner.serverInfo }));
-		this.send(Frame.serverInfo, concat(nonce, xsalsa20poly1305(shared, nonce).encrypt(Uint8Array.from(info))));
+		this.send(Frame.serverInfo, concat(nonce, xsalsa20poly1305(shared, nonce).encrypt(new Uint8Array(info))));
 		const interval = this.#owner.keepAliveMS ?? KEEP_ALIVE_MS + Math.random() * KEEP_ALIVE_SPREAD_MS;
 		this.#timer = setInterval(() => this.send(Frame.keepAlive), interval);
 		this.#timer.unref();
@@ -251,7 +251,7 @@ export function isDisco(packet: Uint8Array): boolean {
 
 /** NaCl box: X25519, then HSalsa20 with a zero input. */
 function sharedKey(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array {
-	const words = (bytes: Uint8Array) => new Uint32Array(Uint8Array.from(bytes).buffer);
+	const words = (bytes: Uint8Array) => new Uint32Array(new Uint8Array(bytes).buffer);
 	const out = new Uint32Array(8);
 	hsalsa(words(Buffer.from("expand 32-byte k")), words(x25519.getSharedSecret(privateKey, publicKey)), new Uint32Array(4), out);
 	return new Uint8Array(out.buffer);

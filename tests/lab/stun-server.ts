@@ -38,7 +38,7 @@ export class StunServer {
 		this.#sockets = sockets;
 		this.port = port;
 		for (const socket of sockets) {
-			socket.on("message", (packet, from) => this.#receive(socket, Uint8Array.from(packet), from));
+			socket.on("message", (packet, from) => this.#receive(socket, new Uint8Array(packet), from));
 			socket.on("error", () => {});
 		}
 	}
@@ -114,7 +114,7 @@ export function parseBindingRequest(packet: Uint8Array): Uint8Array | string {
 
 /** @param mapped IPv4 as a v4-mapped IPv6 address */
 export function bindingResponse(transaction: Uint8Array, address: string, port: number, mapped = false): Uint8Array {
-	const v4 = isIPv4(address) ? Uint8Array.from(address.split(".").map(Number)) : undefined;
+	const v4 = isIPv4(address) ? new Uint8Array(address.split(".").map(Number)) : undefined;
 	const bytes = v4 ? (mapped ? concat(new Uint8Array(10), Uint8Array.of(255, 255), v4) : v4) : addressBytes6(address);
 	const pad = concat(COOKIE, transaction);
 	const value = concat(

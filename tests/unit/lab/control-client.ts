@@ -39,7 +39,7 @@ export class Poll {
 
 	/** Waits for a message that has the member. */
 	async with(member: string): Promise<Record<string, unknown>> {
-		for (let i = 0; i < 600; i += 1) {
+		for (const until = Date.now() + 15000; Date.now() < until; ) {
 			const found = this.messages.find((message) => message[member] !== undefined);
 			if (found) {
 				this.messages.splice(this.messages.indexOf(found), 1);
@@ -76,7 +76,7 @@ export class TestControlClient {
 		const ephemeral = keyPair();
 		const control = fromHex(controlKey.replace("mkey:", ""));
 		const noise = new Initiator(this.version, control, this.machine, ephemeral);
-		this.socket = connectTCP(port, "127.0.0.1");
+		this.socket = connectTCP({ port, host: "127.0.0.1", noDelay: true });
 		this.socket.on("error", () => {});
 		this.socket.on("close", () => {
 			this.closed = true;
@@ -173,13 +173,13 @@ export class TestControlClient {
 				socket.resume();
 			},
 			write(chunk: Buffer, _encoding, callback) {
-				socket.write(sealer.seal(Uint8Array.from(chunk)), () => callback());
+				socket.write(sealer.seal(new Uint8Array(chunk)), () => callback());
 			},
 		});
 		const feed = (bytes: Buffer) => {
 			let plaintext: Buffer;
 			try {
-				plaintext = Buffer.from(opener.push(Uint8Array.from(bytes)));
+				plaintext = Buffer.from(opener.push(new Uint8Array(bytes)));
 			} catch (error) {
 				stream.destroy(error as Error);
 				socket.destroy();
@@ -227,11 +227,11 @@ class Initiator {
 	}
 
 	finish(response: Uint8Array, ephemeral: KeyPair, machine: KeyPair): [Uint8Array, Uint8Array] {
-		const remote = Uint8Array.from(response.subarray(3, 35));
+		const remote = new Uint8Array(response.subarray(3, 35));
 		this.#mixHash(remote);
 		this.#mixKey(x25519.getSharedSecret(ephemeral.privateKey, remote));
 		this.#mixKey(x25519.getSharedSecret(machine.privateKey, remote));
-		chacha20poly1305(this.#key, new Uint8Array(12), this.#hash).decrypt(Uint8Array.from(response.subarray(35, 51)));
+		chacha20poly1305(this.#key, new Uint8Array(12), this.#hash).decrypt(new Uint8Array(response.subarray(35, 51)));
 		const output = hkdf(blake2s, EMPTY, this.#chain, EMPTY, 64);
 		return [output.slice(0, 32), output.slice(32)];
 	}
