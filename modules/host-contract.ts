@@ -171,16 +171,17 @@ export declare function openStore(name: string | undefined): Store;
 // ---- JSON scanner (native/tn_json) ----
 
 /**
- * Cuts one JSON document into values worth parsing while it streams by. The schema says what to descend into, what to keep and what to skip.
- * See modules/control/map-schema.ts for the form of the schema and native/tn_json.h for the machine.
+ * Cuts one JSON document into values worth parsing while it streams by. The schema says what to go into, what to keep and what to skip:
+ * modules/netmap/json-schema.ts builds it, native/tn_json.h describes it.
  */
 export declare class JSONScanner {
-	/** @param schema compiled schema bytes; @param bufferBytes size of the one working buffer */
+	/** @param schema compiled schema bytes; @param bufferBytes size of the one working buffer, at least 16 */
 	constructor(schema: Uint8Array, bufferBytes: number);
 	/**
-	 * Feeds bytes. onValue(path, text) is called for every value kept: path is the schema's path number, key the member name if the
-	 * schema says "each member" ("" else), text its JSON. Members the schema drops are left out of text; integers of more than 15 digits come as strings.
-	 * @returns 0 = more is needed, 1 = the document is complete, -1 = malformed, -2 = a value did not fit the buffer (it was skipped; scanning goes on, reported once at the end)
+	 * Feeds bytes. onValue(path, key, text) is called for every value kept: path is the schema's path number, key the member's name if the schema says
+	 * "each member" ("" else), text its JSON. Members the schema drops are left out of text; integers of more than 15 digits come as strings.
+	 * Text that is not JSON: "{", "[" before and "}", "]" after the content of a container that the schema announces; "" for a value that did not fit the buffer.
+	 * @returns 0 = more is needed, 1 = the document is complete, -1 = malformed, nothing is taken until reset(), -2 = complete, but at least one value did not fit
 	 */
 	push(bytes: Uint8Array, onValue: (path: number, key: string, text: string) => void): number;
 	/** Ready for the next document. */

@@ -34,8 +34,8 @@ uint16_t tn_checksum_ip4(const uint8_t *header, size_t length)
 	return tn_checksum_finish(tn_checksum_add(sum, header + 12, length - 12));
 }
 
-uint16_t tn_checksum_transport(unsigned version, const uint8_t source[16], const uint8_t destination[16], uint8_t protocol,
-	const uint8_t *segment, size_t length)
+uint16_t tn_checksum_transport(unsigned version, const uint8_t source[16], const uint8_t destination[16], uint8_t protocol, const uint8_t *segment,
+                               size_t length)
 {
 	uint32_t sum = 0;
 	if (version == 6 || protocol != TN_PROTOCOL_ICMP4) {

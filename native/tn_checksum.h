@@ -24,8 +24,8 @@ uint16_t tn_checksum_ip4(const uint8_t *header, size_t length);
  * @param version 4 or 6
  * @param source, destination 16 bytes each, IPv4 v4-mapped
  */
-uint16_t tn_checksum_transport(unsigned version, const uint8_t source[16], const uint8_t destination[16], uint8_t protocol,
-	const uint8_t *segment, size_t length);
+uint16_t tn_checksum_transport(unsigned version, const uint8_t source[16], const uint8_t destination[16], uint8_t protocol, const uint8_t *segment,
+                               size_t length);
 
 /** Corrects a checksum for length bytes (even) that change from before to after. */
 uint16_t tn_checksum_update(uint16_t checksum, const uint8_t *before, const uint8_t *after, size_t length);

@@ -88,8 +88,7 @@ static size_t gather(struct tn_derp *derp, const uint8_t *bytes, size_t length)
 	return taken;
 }
 
-ptrdiff_t tn_derp_receive(struct tn_derp *derp, const uint8_t *bytes, size_t length, tn_derp_packet callback, void *context, uint8_t *rest,
-	size_t rest_size)
+ptrdiff_t tn_derp_receive(struct tn_derp *derp, const uint8_t *bytes, size_t length, tn_derp_packet callback, void *context, uint8_t *rest, size_t rest_size)
 {
 	struct output output = {rest, rest_size, 0};
 	bool good = !derp->broken;

@@ -58,8 +58,7 @@ void tn_derp_init(struct tn_derp *derp);
  * @return bytes written to rest; -1 when the stream is broken: a frame above TN_DERP_FRAME_LIMIT, a ServerKey or ServerInfo that cannot be assembled, or
  *         rest_size too small. It stays broken until tn_derp_reset
  */
-ptrdiff_t tn_derp_receive(struct tn_derp *derp, const uint8_t *bytes, size_t length, tn_derp_packet callback, void *context, uint8_t *rest,
-	size_t rest_size);
+ptrdiff_t tn_derp_receive(struct tn_derp *derp, const uint8_t *bytes, size_t length, tn_derp_packet callback, void *context, uint8_t *rest, size_t rest_size);
 
 /** Writes the header of a SendPacket frame; the packet (length bytes, at most 65,536) follows it. */
 void tn_derp_write_header(uint8_t out[TN_DERP_PACKET_HEADER], const uint8_t destination[32], size_t length);

@@ -57,10 +57,10 @@ static bool in_prefixes(const struct tn_filter *filter, uint32_t number, unsigne
 	const uint16_t flags = tn_load16le(set + 22);
 	if (version == 4) {
 		return (flags & TN_FILTER_SET_ANY4) != 0 ||
-			in_ranges4(filter->ranges4 + (size_t)tn_load32le(set) * TN_FILTER_RANGE4_SIZE, tn_load32le(set + 4), tn_load32be(address + 12));
+		       in_ranges4(filter->ranges4 + (size_t)tn_load32le(set) * TN_FILTER_RANGE4_SIZE, tn_load32le(set + 4), tn_load32be(address + 12));
 	}
 	return (flags & TN_FILTER_SET_ANY6) != 0 ||
-		in_prefixes6(filter->prefixes6 + (size_t)tn_load32le(set + 8) * TN_FILTER_PREFIX6_SIZE, tn_load32le(set + 12), address);
+	       in_prefixes6(filter->prefixes6 + (size_t)tn_load32le(set + 8) * TN_FILTER_PREFIX6_SIZE, tn_load32le(set + 12), address);
 }
 
 static bool has_any_capability(const struct question *question, uint32_t first, uint32_t count)
@@ -185,7 +185,7 @@ enum tn_verdict tn_filter_in(struct tn_filter *filter, const struct tn_packet *p
 	case TN_PROTOCOL_UDP:
 	case TN_PROTOCOL_SCTP:
 		allowed = tn_flows_touch(filter->flows, packet->protocol, packet->source, packet->source_port, packet->destination, packet->destination_port) ||
-			is_allowed(&question, WITH_PORT);
+		          is_allowed(&question, WITH_PORT);
 		break;
 	case TN_PROTOCOL_TSMP:
 		allowed = true;

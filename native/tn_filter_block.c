@@ -12,8 +12,8 @@ static const uint8_t magic[4] = {'T', 'N', 'F', '1'};
 static bool place_tables(struct tn_filter_tables *tables, const uint8_t *block, size_t length)
 {
 	static const uint8_t record_sizes[TN_FILTER_TABLES] = {
-		TN_FILTER_SET_SIZE, TN_FILTER_DESTINATION_SIZE, TN_FILTER_DESTINATION_SIZE, TN_FILTER_CLASS_SIZE,
-		TN_FILTER_RANGE4_SIZE, TN_FILTER_ADDRESS6_SIZE, TN_FILTER_PREFIX6_SIZE, TN_FILTER_CAPABILITY_SIZE,
+	    TN_FILTER_SET_SIZE,    TN_FILTER_DESTINATION_SIZE, TN_FILTER_DESTINATION_SIZE, TN_FILTER_CLASS_SIZE,
+	    TN_FILTER_RANGE4_SIZE, TN_FILTER_ADDRESS6_SIZE,    TN_FILTER_PREFIX6_SIZE,     TN_FILTER_CAPABILITY_SIZE,
 	};
 	uint64_t at = TN_FILTER_HEADER;
 	for (size_t i = 0; i < TN_FILTER_TABLES; i++) {
@@ -78,10 +78,10 @@ static bool are_sets_good(const struct tn_filter_tables *tables)
 		const uint32_t first4 = tn_load32le(set), count4 = tn_load32le(set + 4);
 		const uint32_t first6 = tn_load32le(set + 8), count6 = tn_load32le(set + 12);
 		if (!is_inside(first4, count4, tables->count[TN_FILTER_RANGES4]) || !is_inside(first6, count6, tables->count[TN_FILTER_PREFIXES6]) ||
-			!is_inside(tn_load32le(set + 16), tn_load16le(set + 20), tables->count[TN_FILTER_CAPABILITIES]))
+		    !is_inside(tn_load32le(set + 16), tn_load16le(set + 20), tables->count[TN_FILTER_CAPABILITIES]))
 			return false;
 		if (!are_ranges_ordered(tables->table[TN_FILTER_RANGES4] + (size_t)first4 * TN_FILTER_RANGE4_SIZE, count4) ||
-			!are_prefixes_ordered(tables->table[TN_FILTER_PREFIXES6] + (size_t)first6 * TN_FILTER_PREFIX6_SIZE, count6))
+		    !are_prefixes_ordered(tables->table[TN_FILTER_PREFIXES6] + (size_t)first6 * TN_FILTER_PREFIX6_SIZE, count6))
 			return false;
 	}
 	return true;

@@ -36,7 +36,7 @@ static struct tn_flow make_key(uint8_t protocol, const uint8_t source[16], uint1
 static bool is_same(const struct tn_flow *a, const struct tn_flow *b)
 {
 	return a->source_port == b->source_port && a->destination_port == b->destination_port && a->protocol == b->protocol &&
-		memcmp(a->destination, b->destination, 16) == 0 && memcmp(a->source, b->source, 16) == 0;
+	       memcmp(a->destination, b->destination, 16) == 0 && memcmp(a->source, b->source, 16) == 0;
 }
 
 static void list_remove(struct tn_flows *flows, struct tn_flow *flow)
@@ -106,7 +106,7 @@ void tn_flows_clear(struct tn_flows *flows)
 }
 
 void tn_flows_insert(struct tn_flows *flows, uint8_t protocol, const uint8_t source[16], uint16_t source_port, const uint8_t destination[16],
-	uint16_t destination_port)
+                     uint16_t destination_port)
 {
 	const struct tn_flow key = make_key(protocol, source, source_port, destination, destination_port);
 	if (find(flows, &key))
@@ -121,7 +121,7 @@ void tn_flows_insert(struct tn_flows *flows, uint8_t protocol, const uint8_t sou
 }
 
 bool tn_flows_touch(struct tn_flows *flows, uint8_t protocol, const uint8_t source[16], uint16_t source_port, const uint8_t destination[16],
-	uint16_t destination_port)
+                    uint16_t destination_port)
 {
 	const struct tn_flow key = make_key(protocol, source, source_port, destination, destination_port);
 	return find(flows, &key) != 0;

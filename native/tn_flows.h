@@ -48,10 +48,10 @@ void tn_flows_clear(struct tn_flows *flows);
 
 /** Inserts a flow as the most recent, or makes it so; the oldest makes room when the table is full. */
 void tn_flows_insert(struct tn_flows *flows, uint8_t protocol, const uint8_t source[16], uint16_t source_port, const uint8_t destination[16],
-	uint16_t destination_port);
+                     uint16_t destination_port);
 
 /** Looks a flow up. A hit becomes the most recent; a miss changes nothing. */
 bool tn_flows_touch(struct tn_flows *flows, uint8_t protocol, const uint8_t source[16], uint16_t source_port, const uint8_t destination[16],
-	uint16_t destination_port);
+                    uint16_t destination_port);
 
 #endif

@@ -217,8 +217,8 @@ static void end_name(struct tn_json *json)
 {
 	struct tn_json_frame *frame = top(json);
 	const int32_t found = (frame->kind == TN_JSON_PROJECT || frame->kind == TN_JSON_MEMBERS) && !json->long_name
-		? tn_json_find(json->schema, frame->node, json->name, json->name_length)
-		: -1;
+	                          ? tn_json_find(json->schema, frame->node, json->name, json->name_length)
+	                          : -1;
 	json->state = COLON;
 	switch (frame->kind) {
 	case TN_JSON_TAKE:

@@ -78,9 +78,9 @@ struct tn_json {
 	const uint8_t *schema;
 	uint8_t *buffer;
 	size_t size;
-	size_t used;       /* bytes in the buffer: the key, then the text of the event */
+	size_t used; /* bytes in the buffer: the key, then the text of the event */
 	size_t key_length;
-	size_t number;     /* where the number that is being kept begins */
+	size_t number; /* where the number that is being kept begins */
 	size_t peak;
 	tn_json_value callback;
 	void *context;
@@ -91,18 +91,18 @@ struct tn_json {
 	uint8_t next_kind;
 	uint8_t state;
 	uint8_t number_state;
-	uint8_t digits;     /* of the integer part, up to 255 */
-	uint8_t progress;   /* in a literal or a \u escape */
-	uint8_t sink;       /* where the string being read goes */
+	uint8_t digits;   /* of the integer part, up to 255 */
+	uint8_t progress; /* in a literal or a \u escape */
+	uint8_t sink;     /* where the string being read goes */
 	uint8_t name_length;
 	uint8_t depth;
 	uint8_t event_depth;
-	bool is_name;    /* the string being read is a member's name */
-	bool is_kept;    /* the number or literal being read belongs to the event */
-	bool long_name;  /* the name did not fit */
+	bool is_name;   /* the string being read is a member's name */
+	bool is_kept;   /* the number or literal being read belongs to the event */
+	bool long_name; /* the name did not fit */
 	bool in_event;
-	bool overflow;   /* the event does not fit */
-	bool too_large;  /* an event of this document did not */
+	bool overflow;  /* the event does not fit */
+	bool too_large; /* an event of this document did not */
 	char name[TN_JSON_NAME];
 	const char *literal;
 	struct tn_json_frame frames[TN_JSON_DEPTH];

@@ -187,15 +187,13 @@ static size_t take_string(struct tn_json *json, const uint8_t *bytes, size_t len
 	}
 	if (run == length)
 		return run;
-	if (bytes[run] == '"')
-		{
+	if (bytes[run] == '"') {
 		if (json->sink != TO_TEXT)
 			flush_surrogate(json);
 		else
 			tn_json_put(json, "\"", 1);
 		json->state = TOKEN_END;
-	}
-	else if (bytes[run] == '\\')
+	} else if (bytes[run] == '\\')
 		json->state = ESCAPE;
 	else
 		return SIZE_MAX;

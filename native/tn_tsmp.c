@@ -59,7 +59,7 @@ bool tn_tsmp_parse(struct tn_tsmp *message, const struct tn_packet *packet)
  * @return where the payload goes, NULL if it does not fit
  */
 static uint8_t *write_header(uint8_t *out, size_t size, unsigned version, const uint8_t source[16], const uint8_t destination[16], uint32_t label,
-	size_t payload)
+                             size_t payload)
 {
 	const size_t header = version == 4 ? TN_IP4_HEADER : TN_IP6_HEADER;
 	if (size < header + payload)
@@ -122,7 +122,7 @@ size_t tn_tsmp_reject(uint8_t *out, size_t size, const struct tn_packet *refused
 
 /** Writes type and data of a message of our own, between two addresses of one family. */
 static size_t write_own(uint8_t *out, size_t size, const uint8_t source[16], const uint8_t destination[16], enum tn_tsmp_kind kind, const uint8_t *data,
-	size_t length)
+                        size_t length)
 {
 	if (tn_address_is_ip4(source) != tn_address_is_ip4(destination))
 		return 0;

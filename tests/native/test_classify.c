@@ -37,8 +37,8 @@ TN_TEST("[relay 1] all 34 datagrams of classify.json get the class given there")
 TN_TEST("[relay 4] a datagram of 0, 1, 19, 20, 37, 38, 61, 62, 77, 78 bytes of any content causes no read outside the buffer")
 {
 	static const size_t lengths[] = {0, 1, 19, 20, 37, 38, 61, 62, 77, 78};
-	static const uint8_t starts[][8] = {{0}, {0x01, 0x01, 0, 0, 0x21, 0x12, 0xa4, 0x42}, {0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac}, {0, 0, 0x7a, 0x11},
-		{0, 0, 0x7a, 0x12}, {4}};
+	static const uint8_t starts[][8] = {
+	    {0}, {0x01, 0x01, 0, 0, 0x21, 0x12, 0xa4, 0x42}, {0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac}, {0, 0, 0x7a, 0x11}, {0, 0, 0x7a, 0x12}, {4}};
 	for (unsigned round = 0; round < 6000; round++) {
 		const size_t length = lengths[round % 10];
 		uint8_t bytes[128];

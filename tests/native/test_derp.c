@@ -64,7 +64,7 @@ static void run(const uint8_t *bytes, size_t length, size_t cut, struct result *
 static void check_every_cut(const uint8_t *bytes, size_t length, const struct result *wanted)
 {
 	static struct result got;
-	for (size_t cut = 0; cut < length; cut += length > 4000 ? 7 : 1) {
+	for (size_t cut = 0; cut<length; cut += length> 4000 ? 7 : 1) {
 		run(bytes, length, cut, &got);
 		CHECK_EQ(got.broken, wanted->broken);
 		if (wanted->broken)

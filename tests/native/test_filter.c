@@ -54,7 +54,7 @@ static size_t run_set(const struct tn_vector *set, const struct filter_block *bl
 			continue;
 		if (wrong++ < 5)
 			printf("# %s step %zu: %s %s (%s): got %s\n", tn_vector_get(set, "name")->text, i, tn_vector_get(step, "dir")->text,
-				tn_vector_get(step, "note")->text, tn_vector_get(step, "why")->text, verdict == TN_ACCEPT ? "accept" : "drop");
+			       tn_vector_get(step, "note")->text, tn_vector_get(step, "why")->text, verdict == TN_ACCEPT ? "accept" : "drop");
 	}
 	CHECK_EQ(wrong, 0);
 	return judged;
@@ -123,11 +123,26 @@ TN_TEST("[filter 3] `*` covers both families; `a-b`, CIDR, single IP and `cap:` 
 		const char *source;
 		bool accepted;
 	} cases[] = {
-		{"64400100", true}, {"644001ff", true}, {"64400200", false}, {"64400204", false}, {"64400205", true}, {"64400209", true},
-		{"6440020a", false}, {"64400300", false}, {"64400301", true}, {"64400302", false}, {"64400002", false},
-		{"fd000001ffffffffffffffffffffffff", true}, {"fd000002000000000000000000000000", false}, {"fd000002000000000000000000000004", false},
-		{"fd000002000000000000000000000005", true}, {"fd000002000000000000000000000008", true}, {"fd000002000000000000000000000009", true},
-		{"fd00000200000000000000000000000a", false}, {"fd000003000000000000000000000001", true}, {"fd000003000000000000000000000002", false},
+	    {"64400100", true},
+	    {"644001ff", true},
+	    {"64400200", false},
+	    {"64400204", false},
+	    {"64400205", true},
+	    {"64400209", true},
+	    {"6440020a", false},
+	    {"64400300", false},
+	    {"64400301", true},
+	    {"64400302", false},
+	    {"64400002", false},
+	    {"fd000001ffffffffffffffffffffffff", true},
+	    {"fd000002000000000000000000000000", false},
+	    {"fd000002000000000000000000000004", false},
+	    {"fd000002000000000000000000000005", true},
+	    {"fd000002000000000000000000000008", true},
+	    {"fd000002000000000000000000000009", true},
+	    {"fd00000200000000000000000000000a", false},
+	    {"fd000003000000000000000000000001", true},
+	    {"fd000003000000000000000000000002", false},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		const unsigned version = strlen(cases[i].source) == 8 ? 4 : 6;
@@ -388,8 +403,15 @@ TN_TEST("[filter 31] too-short TCP (19), UDP (7), SCTP (11), IGMP (7), ICMP (3) 
 
 TN_TEST("[filter 32] multicast and link-local destinations drop in both directions, also v4-mapped; 169.254.169.254 passes outbound")
 {
-	static const char *const never[] = {"e0000001", "efffffff", "a9fe0101", "ff020000000000000000000000000001", "fe800000000000000000000000000001",
-		"febfffffffffffffffffffffffffffff", "00000000000000000000ffffe00000fb", "00000000000000000000ffffa9fe0101", "00000000000000000000ffffa9fea9fe"};
+	static const char *const never[] = {"e0000001",
+	                                    "efffffff",
+	                                    "a9fe0101",
+	                                    "ff020000000000000000000000000001",
+	                                    "fe800000000000000000000000000001",
+	                                    "febfffffffffffffffffffffffffffff",
+	                                    "00000000000000000000ffffe00000fb",
+	                                    "00000000000000000000ffffa9fe0101",
+	                                    "00000000000000000000ffffa9fea9fe"};
 	use(&filter_block_all_everywhere);
 	for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
 		const unsigned version = strlen(never[i]) == 8 ? 4 : 6;

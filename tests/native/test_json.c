@@ -78,7 +78,7 @@ TN_TEST("every document gives the events that a scanner of another make gives")
 		CHECK_EQ(result, c->result);
 		if (!CHECK_EQ(events.length, c->events_length) || !CHECK_MEM(events.text, c->events, c->events_length))
 			printf("# document %.*s\n# got  %.*s\n# want %.*s\n", (int)c->text_length, (const char *)c->text, (int)events.length, events.text,
-				(int)c->events_length, (const char *)c->events);
+			       (int)c->events_length, (const char *)c->events);
 	}
 }
 
@@ -110,11 +110,65 @@ TN_TEST("a document cut at any byte, and at every byte, gives the same events an
 
 TN_TEST("what is not JSON is malformed, cut or whole, and stays so")
 {
-	static const char *const bad[] = {"x", "]", "}", ",", ":", "{]", "[}", "{,}", "[,]", "[1,]", "{\"a\":1,}", "{\"a\"}", "{\"a\" 1}", "{\"a\":}", "{a:1}", "{'a':1}",
-		"[1 2]", "[\"a\" \"b\"]", "{\"a\":1 \"b\":2}", "[01]", "[-]", "[-a]", "[+1]", "[.5]", "[1.]", "[1.e1]", "[1e]", "[1e+]", "[1e+-1]", "[0x1]", "[1a]", "[--1]",
-		"[tru]", "[True]", "[nul]", "[nulll]", "[truefalse]", "[NaN]", "[Infinity]", "[\"\\x\"]", "[\"\\u12g4\"]", "[\"\\u\"]", "[\"a\nb\"]", "[\"a\tb\"]", "[\"\x01\"]",
-		"{}x", "{}{}", "{},", "[]]", "\xef\xbb\xbf{}", "\v{}", "{\"take\":[1,2}", "{\"project\":{\"a\":1]", "{\"skipped\":[}", "{\"keys\":{\"a\":tru}}",
-		"{\"each\":{\"a\":1,\"b\"}}", "[1,\f2]", "{\"a\":1}}", "{\"take\":\"\\ud800\\q\"}"};
+	static const char *const bad[] = {"x",
+	                                  "]",
+	                                  "}",
+	                                  ",",
+	                                  ":",
+	                                  "{]",
+	                                  "[}",
+	                                  "{,}",
+	                                  "[,]",
+	                                  "[1,]",
+	                                  "{\"a\":1,}",
+	                                  "{\"a\"}",
+	                                  "{\"a\" 1}",
+	                                  "{\"a\":}",
+	                                  "{a:1}",
+	                                  "{'a':1}",
+	                                  "[1 2]",
+	                                  "[\"a\" \"b\"]",
+	                                  "{\"a\":1 \"b\":2}",
+	                                  "[01]",
+	                                  "[-]",
+	                                  "[-a]",
+	                                  "[+1]",
+	                                  "[.5]",
+	                                  "[1.]",
+	                                  "[1.e1]",
+	                                  "[1e]",
+	                                  "[1e+]",
+	                                  "[1e+-1]",
+	                                  "[0x1]",
+	                                  "[1a]",
+	                                  "[--1]",
+	                                  "[tru]",
+	                                  "[True]",
+	                                  "[nul]",
+	                                  "[nulll]",
+	                                  "[truefalse]",
+	                                  "[NaN]",
+	                                  "[Infinity]",
+	                                  "[\"\\x\"]",
+	                                  "[\"\\u12g4\"]",
+	                                  "[\"\\u\"]",
+	                                  "[\"a\nb\"]",
+	                                  "[\"a\tb\"]",
+	                                  "[\"\x01\"]",
+	                                  "{}x",
+	                                  "{}{}",
+	                                  "{},",
+	                                  "[]]",
+	                                  "\xef\xbb\xbf{}",
+	                                  "\v{}",
+	                                  "{\"take\":[1,2}",
+	                                  "{\"project\":{\"a\":1]",
+	                                  "{\"skipped\":[}",
+	                                  "{\"keys\":{\"a\":tru}}",
+	                                  "{\"each\":{\"a\":1,\"b\"}}",
+	                                  "[1,\f2]",
+	                                  "{\"a\":1}}",
+	                                  "{\"take\":\"\\ud800\\q\"}"};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		if (!CHECK_EQ(scan(bad[i], &events), TN_JSON_MALFORMED))
 			printf("# %s\n", bad[i]);
@@ -154,7 +208,8 @@ TN_TEST("64 levels are read, 65 are malformed, in every kind of value")
 
 TN_TEST("integers of more than 15 digits become strings, other numbers stay as they are")
 {
-	CHECK_EQ(scan("{\"take\":[999999999999999,1000000000000000,-9223372036854775808,18446744073709551615,1234567890123456.5,1e100]}", &events), TN_JSON_COMPLETE);
+	CHECK_EQ(scan("{\"take\":[999999999999999,1000000000000000,-9223372036854775808,18446744073709551615,1234567890123456.5,1e100]}", &events),
+	         TN_JSON_COMPLETE);
 	CHECK(is_events(&events, "1\x1f\x1f[999999999999999,\"1000000000000000\",\"-9223372036854775808\",\"18446744073709551615\",1234567890123456.5,1e100]\x1e"));
 	CHECK_EQ(scan("{\"take\":12345678901234567890 }", &events), TN_JSON_COMPLETE);
 	CHECK(is_events(&events, "1\x1f\x1f\"12345678901234567890\"\x1e"));
@@ -183,13 +238,13 @@ TN_TEST("a value that does not fit is reported once, empty, and scanning goes on
 	begin(64);
 	CHECK_EQ(push(text, strlen(text), &events), TN_JSON_TOO_LARGE);
 	CHECK(is_events(&events, "18\x1f\x1f"
-							 "1\x1e"
-							 "18\x1f\x1f\x1e"
-							 "18\x1f\x1f"
-							 "2\x1e"
-							 "18\x1f\x1f\x1e"
-							 "18\x1f\x1f"
-							 "3\x1e"));
+	                         "1\x1e"
+	                         "18\x1f\x1f\x1e"
+	                         "18\x1f\x1f"
+	                         "2\x1e"
+	                         "18\x1f\x1f\x1e"
+	                         "18\x1f\x1f"
+	                         "3\x1e"));
 	CHECK_EQ(push(" ", 1, &events), TN_JSON_TOO_LARGE);
 	tn_json_reset(&json);
 	CHECK_EQ(push("{}", 2, &events), TN_JSON_COMPLETE);
@@ -221,20 +276,26 @@ TN_TEST("a member's key that does not fit makes one empty event, whatever stands
 	begin(64);
 	CHECK_EQ(push(text, strlen(text), &events), TN_JSON_TOO_LARGE);
 	CHECK(is_events(&events, "11\x1f\x1f{\x1e"
-							 "12\x1f\x1f\x1e"
-							 "12\x1f" "b\x1f[\x1e"
-							 "12\x1f\x1f]\x1e"
-							 "11\x1f\x1f}\x1e"
-							 "10\x1f\x1f\x1e"
-							 "10\x1f" "a\x1f" "2\x1e"));
+	                         "12\x1f\x1f\x1e"
+	                         "12\x1f"
+	                         "b\x1f[\x1e"
+	                         "12\x1f\x1f]\x1e"
+	                         "11\x1f\x1f}\x1e"
+	                         "10\x1f\x1f\x1e"
+	                         "10\x1f"
+	                         "a\x1f"
+	                         "2\x1e"));
 }
 
 TN_TEST("escapes are decoded in names and keys, and kept in values")
 {
-	CHECK_EQ(scan("{\"t\\u0061ke\":\"\\u0061\\\"\",\"project\":{\"\\u0061\":1,\"y\\u0020z\":2},\"each\":{\"\\ud83d\\ude00\\ud800x\\udc00\\ud800\":1}}", &events), TN_JSON_COMPLETE);
+	CHECK_EQ(
+	    scan("{\"t\\u0061ke\":\"\\u0061\\\"\",\"project\":{\"\\u0061\":1,\"y\\u0020z\":2},\"each\":{\"\\ud83d\\ude00\\ud800x\\udc00\\ud800\":1}}", &events),
+	    TN_JSON_COMPLETE);
 	CHECK(is_events(&events, "1\x1f\x1f\"\\u0061\\\"\"\x1e"
-							 "3\x1f\x1f{\"a\":1}\x1e"
-							 "10\x1f\xf0\x9f\x98\x80\xef\xbf\xbdx\xef\xbf\xbd\xef\xbf\xbd\x1f" "1\x1e"));
+	                         "3\x1f\x1f{\"a\":1}\x1e"
+	                         "10\x1f\xf0\x9f\x98\x80\xef\xbf\xbdx\xef\xbf\xbd\xef\xbf\xbd\x1f"
+	                         "1\x1e"));
 	CHECK_EQ(scan("{\"project\":{\"c\":{\"y\\u0020z\":2}}}", &events), TN_JSON_COMPLETE);
 	CHECK(is_events(&events, "3\x1f\x1f{\"c\":{\"y z\":2}}\x1e"));
 }
@@ -243,7 +304,8 @@ TN_TEST("bytes above 127 pass through, well-formed UTF-8 or not")
 {
 	CHECK_EQ(scan("{\"take\":\"\xff\xc3\xa9\x80\",\"each\":{\"\xfe\":1}}", &events), TN_JSON_COMPLETE);
 	CHECK(is_events(&events, "1\x1f\x1f\"\xff\xc3\xa9\x80\"\x1e"
-							 "10\x1f\xfe\x1f" "1\x1e"));
+	                         "10\x1f\xfe\x1f"
+	                         "1\x1e"));
 }
 
 TN_TEST("names are matched whole and in their case")

@@ -208,7 +208,7 @@ TN_TEST("checksums filled in are those of the vectors' packets")
 			if ((tn_load16be(bytes + 6) & 0x2000) != 0 && packet.version == 4)
 				continue; /* a first fragment's checksum covers what is not here */
 			if (packet.protocol == TN_PROTOCOL_FRAGMENT || (packet.version == 4 && packet.protocol == TN_PROTOCOL_ICMP6) ||
-				(packet.version == 6 && packet.protocol == TN_PROTOCOL_ICMP4))
+			    (packet.version == 6 && packet.protocol == TN_PROTOCOL_ICMP4))
 				continue;
 			memcpy(again, bytes, length);
 			CHECK(tn_checksum_fill(again, length));
@@ -246,7 +246,7 @@ TN_TEST("changed addresses leave every checksum right, as if the packet had been
 		const unsigned version = round % 2 ? 4 : 6;
 		const size_t size = tn_test_random_below(40);
 		const struct built kinds[] = {tcp(version, TN_TCP_ACK, 22), udp(version, 53), icmp(version, version == 4 ? 8 : 128, 0, 8), plain(version, 47, 8),
-			sctp(version, 9)};
+		                              sctp(version, 9)};
 		struct built before = with_data(kinds[round % 5], size), after;
 		struct tn_packet packet;
 		uint8_t source[16], destination[16];

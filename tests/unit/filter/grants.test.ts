@@ -6,7 +6,7 @@ import { describe, expect, test } from "../../harness.js";
 import vectors from "../../vectors/filter.json" with { type: "json" };
 
 describe("grants", () => {
-	for (const vector of vectors.grants as { name: string; rules: unknown; queries: { src: string; dst: string; caps: Record<string, unknown[]> }[] }[])
+	for (const vector of vectors.grants as unknown as { name: string; rules: unknown; queries: { src: string; dst: string; caps: Record<string, unknown[]> }[] }[])
 		for (const query of vector.queries)
 			test(`what ${query.src} may do at ${query.dst}`, () => {
 				const chunk = compileRules(vector.rules, { capabilities: new Interner(100), grants: true });
