@@ -5,7 +5,7 @@
  *   state      read        write         callbacks
  *   idle       undefined   throws        none: an empty shell that a listener fills
  *   open       bytes       space         onReadable, onWritable (first one = connected), onError once at the end
- *   ended      what is left throws       onError after the last byte was read
+ *   ended      what is left as open      onError after the last byte was read; onWritable and write go on if the other side only stopped sending
  *   closed     throws      throws        none
  */
 import { TailnetError } from "../errors.js";
@@ -62,7 +62,10 @@ export class TCP implements SocketEvents {
 	#aheadEnd = 0;
 	#writable = 0;
 	#connected = false;
+	/** Why the connection ended, until it is told. */
 	#endReason: CloseReason | undefined;
+	/** The other side stopped sending, and still takes what we send. */
+	#isHalfOpen = false;
 	#remoteAddress = "";
 	#remotePort = 0;
 	#onReadable: TCPOptions["onReadable"];
@@ -144,7 +147,7 @@ export class TCP implements SocketEvents {
 	 */
 	write(data: number | ArrayBuffer | ArrayBufferView, _options?: unknown): number {
 		this.#check();
-		if (this.#state !== "open") throw new TailnetError("reset", "the connection has ended");
+		if (!this.#isSending) throw new TailnetError("reset", "the connection has ended");
 		const bytes = this.#format === "number" ? Uint8Array.of(Number(data)) : asBytes(data);
 		if (bytes.length > this.#writable) throw new RangeError("would block");
 		const taken = this.#node.link.streamWrite(this.#socket, bytes);
@@ -181,17 +184,22 @@ export class TCP implements SocketEvents {
 
 	writable(count: number): void {
 		this.#writable = count;
-		if (this.#state === "open") this.#call(this.#onWritable, count);
+		if (this.#isSending) this.#call(this.#onWritable, count);
 	}
 
 	closed(reason: CloseReason): void {
 		if (this.#state !== "open") return;
 		this.#state = "ended";
+		this.#isHalfOpen = reason === "remote";
 		this.#endReason = reason;
 		this.#drained();
 	}
 
 	// ---- Inside ----
+
+	get #isSending(): boolean {
+		return this.#state === "open" || (this.#state === "ended" && this.#isHalfOpen);
+	}
 
 	get #available(): number {
 		return this.#inRing + this.#aheadEnd - this.#aheadAt;
@@ -222,6 +230,7 @@ export class TCP implements SocketEvents {
 		this.#writable = from.#writable;
 		this.#connected = from.#connected;
 		this.#endReason = from.#endReason;
+		this.#isHalfOpen = from.#isHalfOpen;
 		this.#remoteAddress = from.#remoteAddress;
 		this.#remotePort = from.#remotePort;
 		from.#socket = 0;
@@ -235,7 +244,7 @@ export class TCP implements SocketEvents {
 	/** Tells a new owner what had come before it took over. */
 	#deliverPending(): void {
 		if (this.#available > 0 && this.#state !== "closed") this.#call(this.#onReadable, this.#available);
-		if (this.#state === "open" && this.#connected && this.#writable > 0) this.#call(this.#onWritable, this.#writable);
+		if (this.#isSending && this.#connected && this.#writable > 0) this.#call(this.#onWritable, this.#writable);
 		this.#drained();
 	}
 

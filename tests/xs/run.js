@@ -76,7 +76,7 @@ function evaluate(name, scripts) {
 				const answer = answers.subarray(colon + 1, colon + 1 + length).toString();
 				answers = answers.subarray(colon + length + 2);
 				answered += 1;
-				if (answer.startsWith("!")) failure = answer.slice(1);
+				if (answer.startsWith("!")) failure ??= answer.slice(1);
 				if (failure || answered === scripts.length) child.stdio[3].end();
 			}
 		});

@@ -168,7 +168,24 @@ describe("TCP: end and close", () => {
 		expect(events.length).toBe(2);
 		testing.advance(10);
 		expect(events).toEqual(["writable 10", "readable 2", "error closed"]);
-		expect(() => socket.write(Uint8Array.of(1))).toThrow();
+	});
+
+	test("what was received can still be answered when the other side has stopped sending", () => {
+		const { socket, events } = connect();
+		node.fake.connect(1, 2);
+		node.fake.deliver(1, 1, 2, 3);
+		node.fake.sockets.get(1)?.closed("remote");
+		expect(socket.write(Uint8Array.of(1, 2))).toBe(0);
+		node.fake.sockets.get(1)?.writable?.(5);
+		expect(events).toEqual(["writable 2", "readable 3", "writable 5"]);
+		expect(socket.write(Uint8Array.of(3))).toBe(4);
+	});
+
+	test("nothing can be written after a reset", () => {
+		const { socket } = connect();
+		node.fake.connect(1, 10);
+		node.fake.sockets.get(1)?.closed("reset");
+		expect(() => socket.write(Uint8Array.of(1))).toThrow("ended");
 	});
 
 	test("names why a connection failed", () => {
