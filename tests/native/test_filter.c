@@ -448,3 +448,54 @@ TN_TEST("[filter 33] protocol 0 and 255 always drop; version 0, 5, 15 drop; 1..1
 	CHECK_EQ(in(cut(udp(4, 53), 0)), TN_ACCEPT);
 	CHECK_EQ(out(cut(udp(4, 53), 0)), TN_ACCEPT);
 }
+
+/* ---- The same in the words of protocol/control.md §13 ---- */
+
+TN_TEST("[control 26] with no filter nothing inbound is accepted except replies, ICMP errors and TSMP")
+{
+	use(&filter_block_nothing);
+	for (unsigned version = 4; version <= 6; version += 2) {
+		CHECK_EQ(in(tcp(version, TN_TCP_SYN, 22)), TN_DROP);
+		CHECK_EQ(in(udp(version, 53)), TN_DROP);
+		CHECK_EQ(in(sctp(version, 53)), TN_DROP);
+		CHECK_EQ(in(icmp(version, version == 4 ? 8 : 128, 0, 8)), TN_DROP);
+		CHECK_EQ(in(plain(version, 47, 8)), TN_DROP);
+		CHECK_EQ(in(tcp(version, TN_TCP_SYN | TN_TCP_ACK, 22)), TN_ACCEPT);
+		CHECK_EQ(in(icmp(version, version == 4 ? 0 : 129, 0, 8)), TN_ACCEPT);
+		CHECK_EQ(in(icmp(version, version == 4 ? 3 : 1, 0, 8)), TN_ACCEPT);
+		CHECK_EQ(in(plain(version, 99, 9)), TN_ACCEPT);
+	}
+}
+
+TN_TEST("[control 27] SSH-only rule: SYN to 22 passes, SYN to 80 drops, ping passes; a filter with all its lists gone blocks all")
+{
+	for (unsigned version = 4; version <= 6; version += 2) {
+		const struct built ping = icmp(version, version == 4 ? 8 : 128, 0, 8);
+		use(&filter_block_tcp_22);
+		CHECK_EQ(in(tcp(version, TN_TCP_SYN, 22)), TN_ACCEPT);
+		CHECK_EQ(in(tcp(version, TN_TCP_SYN, 80)), TN_DROP);
+		CHECK_EQ(in(ping), TN_ACCEPT);
+		CHECK_EQ(tn_filter_install(&own_filter, filter_block_nothing.bytes, filter_block_nothing.length, false), 0);
+		CHECK_EQ(in(tcp(version, TN_TCP_SYN, 22)), TN_DROP);
+		CHECK_EQ(in(ping), TN_DROP);
+	}
+}
+
+TN_TEST("[control 28] `cap:` sources, ranges, CIDRs, `*`, IPProto lists and default protocols match; jailed peers cannot initiate")
+{
+	use(&filter_block_forms);
+	CHECK_EQ(in(from(udp(4, 1), "64400133")), TN_ACCEPT);
+	CHECK_EQ(in(from(udp(4, 1), "64400207")), TN_ACCEPT);
+	CHECK_EQ(in(from(udp(4, 1), "64400002")), TN_DROP);
+	capability_holder = "64400002";
+	CHECK_EQ(in(from(udp(4, 1), "64400002")), TN_ACCEPT);
+	CHECK_EQ(in(from(sctp(4, 1), "64400133")), TN_DROP);
+	use(&filter_block_sctp);
+	CHECK_EQ(in(sctp(4, 1)), TN_ACCEPT);
+	/* The filter for jailed peers: the same block, shields up. */
+	use(NULL);
+	CHECK_EQ(tn_filter_install(&own_filter, filter_block_all.bytes, filter_block_all.length, true), 0);
+	CHECK_EQ(in(tcp(4, TN_TCP_SYN, 22)), TN_DROP);
+	CHECK_EQ(in(udp(4, 53)), TN_DROP);
+	CHECK_EQ(in(tcp(4, TN_TCP_ACK, 22)), TN_ACCEPT);
+}
