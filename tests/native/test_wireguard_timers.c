@@ -51,6 +51,26 @@ TN_TEST("[tunnel 20] the responder sends nothing on a new session before the fir
 	CHECK_EQ(b->received[0], 1);
 }
 
+TN_TEST("[tunnel 20] a packet under the old session does not confirm the new one")
+{
+	struct device *a, *b;
+	session(&a, &b);
+	now += 6000;
+	const uint32_t old = b->peers[0].keypairs[b->peers[0].current].remote_index;
+	CHECK(tn_wg_initiate(&a->wg, 0, now));
+	pump_one();
+	flight_head = flight_tail; /* the response is lost */
+	CHECK(b->peers[0].next != TN_WG_NO_KEYPAIR);
+	device_send(a, 0, 100);
+	pump();
+	CHECK_EQ(b->in.kind, TN_WG_DATA);
+	CHECK(b->peers[0].next != TN_WG_NO_KEYPAIR);
+	device_send(b, 0, 100);
+	CHECK_EQ(tn_load32le(last_sent(b, 4)->head + 4), old);
+	pump();
+	CHECK_EQ(a->received[0], 1);
+}
+
 TN_TEST("[tunnel 21] the initiator sends a keepalive right after the response when nothing is staged, else the staged packets")
 {
 	struct device *a, *b;
