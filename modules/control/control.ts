@@ -213,6 +213,7 @@ export class Control {
 	// ---- To a session ----
 
 	#connect(): void {
+		if (this.#isClosed) return;
 		if (this.#controlKey) {
 			this.#dial(this.#controlKey);
 			return;

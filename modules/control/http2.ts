@@ -87,6 +87,7 @@ export class HTTP2Client implements FrameSink {
 	#maximumFrame = 16384;
 	#sawSettings = false;
 	#isGoingAway = false;
+	#isBroken = false;
 	#isClosed = false;
 	/** The header block at hand: which stream, flags of its HEADERS frame, bytes so far. */
 	#blockStream = 0;
@@ -203,14 +204,14 @@ export class HTTP2Client implements FrameSink {
 
 	/**
 	 * Takes bytes of the server.
-	 * @returns "" or what is wrong: then the connection is closed, and a GOAWAY is in the output
+	 * @returns "" or what is wrong: then a GOAWAY is in the output, nothing more is taken, and close() is due
 	 */
 	receive(bytes: Uint8Array): string {
-		if (this.#isClosed) return "";
+		if (this.#isClosed || this.#isBroken) return "";
 		const problem = this.#reader.push(bytes);
 		if (!problem || this.#isClosed) return "";
+		this.#isBroken = true;
 		this.#output.push(numbersFrame(GOAWAY, 0, 0, ERROR_PROTOCOL));
-		this.close(problem);
 		return problem;
 	}
 

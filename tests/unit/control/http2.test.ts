@@ -367,10 +367,11 @@ describe("HTTP/2 client and bad servers", () => {
 			client.takeOutput();
 			const problem = client.receive(concat(...parts));
 			expect(problem === "").toBe(false);
+			expect(client.receive(GO_SETTINGS)).toBe("");
+			client.close(problem);
 			expect(heard.ends).toEqual([problem]);
 			const out = client.takeOutput() as Uint8Array;
 			expect(out[out.length - 17 + 3]).toBe(GOAWAY);
-			expect(client.receive(GO_SETTINGS)).toBe("");
 		});
 	}
 
