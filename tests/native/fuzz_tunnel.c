@@ -4,6 +4,8 @@
  * The input is a list of actions: u8 kind, u8 length, then length bytes. Nothing may crash, hang, or be read or written out of place.
  */
 #define TN_TEST_NO_MAIN
+#define NET_WIRE 128
+#define NET_EVENTS 32
 #include "tn_net.h"
 
 enum action {

@@ -24,8 +24,10 @@
 #include "tn_test.h"
 
 #define NET_HOSTS 4
+#ifndef NET_WIRE
 #define NET_WIRE 8192
 #define NET_EVENTS 4096
+#endif
 #define NET_RAW 8
 #define NET_REGION 9
 
@@ -80,7 +82,7 @@ struct net {
 	uint64_t now;
 	struct host *hosts[NET_HOSTS];
 	struct raw *raws[NET_RAW];
-	struct net_datagram *wire;
+	struct net_datagram *wire, *spare;
 	size_t wire_count;
 	unsigned loss, duplicates, reordering; /* percent */
 	bool is_cut;
@@ -316,7 +318,8 @@ static inline void net_addresses(unsigned number, uint8_t address4[16], uint8_t 
 static inline struct net *net_new(void)
 {
 	struct net *net = calloc(1, sizeof *net);
-	net->wire = calloc(NET_WIRE, sizeof *net->wire);
+	net->wire = malloc(NET_WIRE * sizeof *net->wire);
+	net->spare = malloc(NET_WIRE * sizeof *net->wire);
 	net->now = net_current != NULL ? net_current->now : 1000000;
 	net_current = net;
 	return net;
@@ -363,6 +366,7 @@ static inline void net_free(struct net *net)
 	for (size_t i = 0; i < NET_RAW; i++)
 		free(net->raws[i]);
 	free(net->wire);
+	free(net->spare);
 	net->now += 1000000;
 	static struct net remains; /* time goes on in the next test: lwIP outlives the net */
 	remains = *net;
@@ -482,7 +486,8 @@ static inline bool net_turn(struct net *net)
 	static uint8_t buffers[NET_WIRE][2112];
 	size_t count = net->wire_count;
 	struct net_datagram *wire = net->wire;
-	net->wire = calloc(NET_WIRE, sizeof *net->wire);
+	net->wire = net->spare;
+	net->spare = wire;
 	net->wire_count = 0;
 	for (size_t i = 0; i < NET_HOSTS; i++) {
 		struct host *host = net->hosts[i];
@@ -506,7 +511,6 @@ static inline bool net_turn(struct net *net)
 				net_raw_receive(net->raws[i], &wire[j]);
 		}
 	}
-	free(wire);
 	bool is_busy = net->wire_count > 0 || count > 0;
 	for (size_t i = 0; i < NET_HOSTS; i++) {
 		if (net->hosts[i] != NULL) {
