@@ -312,4 +312,46 @@ static inline void session(struct device **a, struct device **b)
 	CHECK_EQ((*b)->received[0], 1);
 }
 
+/* What may be lost on the way. */
+static inline bool lose_all(const struct device *from, const uint8_t *datagram, size_t length)
+{
+	(void)from, (void)datagram, (void)length;
+	return true;
+}
+
+static inline bool lose_handshakes(const struct device *from, const uint8_t *datagram, size_t length)
+{
+	(void)from, (void)length;
+	return datagram[0] != 4;
+}
+
+static inline bool lose_data(const struct device *from, const uint8_t *datagram, size_t length)
+{
+	(void)from;
+	return datagram[0] == 4 && length > 32;
+}
+
+/* Two devices that know each other and have said nothing. */
+static inline void pair_only(struct device **a, struct device **b)
+{
+	world_reset(1000);
+	*a = device_new();
+	*b = device_new();
+	pair(*a, 0, *b, 0);
+}
+
+/* A fresh pair and a's initiation, not delivered. */
+static inline void initiation(struct device **a, struct device **b, uint8_t message[148])
+{
+	world_reset(1000);
+	*a = device_new();
+	*b = device_new();
+	pair(*a, 0, *b, 0);
+	(*a)->staged[0] = 1;
+	(*a)->staged_length[0] = 100;
+	CHECK(tn_wg_initiate(&(*a)->wg, 0, now));
+	memcpy(message, last_sent(*a, 1)->head, 148);
+	flight_head = flight_tail;
+}
+
 #endif
