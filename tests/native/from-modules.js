@@ -162,12 +162,13 @@ const compiled = schema.compileSchema(
 			keys: keys(2),
 			project: project(3, { a: take(), b: keys(), c: project(0, { x: take(), "y z": take() }), d: skip, e: list(0, project(0, { y: take() })) }),
 			list: list(4, project(0, { a: take(), k: keys() })),
-			members: members({ a: take(5) }, { path: 6, other: take(20) }),
+			members: members({ a: take(5), d: skip }, { path: 6, other: take(20) }),
 			announced: members({ a: take(7), b: members({ c: take(21) }) }, { path: 8, announce: true }),
 			each: eachMember(9, take(10)),
 			chunks: eachMember(11, eachElement(12, members({ s: eachElement(13, take(14)), d: take(15) }, { path: 16, announce: true }), true), true),
 			elements: eachElement(17, take(18)),
 			matrix: eachElement(22, eachElement(23, take(24))),
+			nested: eachMember(25, eachElement(26, take(27))),
 			skipped: skip,
 		},
 		{ path: 19 },
@@ -181,7 +182,7 @@ function below(limit) {
 	return Math.floor((seed / 2 ** 32) * limit);
 }
 const pick = (choices) => choices[below(choices.length)];
-const names = ["take", "keys", "project", "list", "members", "announced", "each", "chunks", "elements", "matrix", "skipped"];
+const names = ["take", "keys", "project", "list", "members", "announced", "each", "chunks", "elements", "matrix", "nested", "skipped"];
 const inner = ["a", "b", "c", "d", "e", "x", "y", "y z", "k", "s", "other", "a\\n", "\\ud83d\\ude00", "\\ud800", "\u00e9", "", "n".repeat(70)];
 const scalars = [
 	"null",
@@ -237,7 +238,8 @@ const documents = [
 	'{"chunks":{"base":[{"s":["a","b"],"d":[1]},{"d":null,"s":[]},{}],"*":null,"e":[]}}',
 	'{"elements":[1,[2],{"a":[3]},null,""],"matrix":[[1,2],[],[3],null,4]}',
 	'{"keys":{"a":{"b":[1,2]},"c":"d"},"project":{"d":5,"a":[{"q":1}],"z":{"a":1},"b":{"m":{"n":1},"o":2},"c":{"x":1,"w":2,"y z":3},"e":[{"y":1,"z":2},3,{}]}}',
-	'{"members":{"a":1,"b":2,"c":{"a":3}},"announced":{"b":{"c":4},"a":5}}',
+	'{"nested":{"k":[1,2],"l":[],"m":null,"n":[[3]]}}',
+	'{"members":{"a":1,"b":2,"d":9,"c":{"a":3}},"announced":{"b":{"c":4},"a":5}}',
 ];
 for (let i = 0; i < 300; i += 1) documents.push(document());
 

@@ -254,6 +254,19 @@ TN_TEST("a long frame that is not a packet is skipped, unless the login cannot d
 	CHECK(got.broken);
 }
 
+TN_TEST("an output too small for a frame breaks the connection and is not written beyond")
+{
+	static const uint8_t ping[13] = {0x12, 0, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8};
+	for (size_t size = 0; size <= sizeof ping; size++) {
+		struct tn_derp derp;
+		struct result none;
+		uint8_t *rest = malloc(size ? size : 1);
+		tn_derp_init(&derp);
+		CHECK_EQ(tn_derp_receive(&derp, ping, sizeof ping, keep_packet, &none, rest, size), size == sizeof ping ? (ptrdiff_t)sizeof ping : -1);
+		free(rest);
+	}
+}
+
 TN_TEST("SendPacket frames are those of upstream's client")
 {
 	const struct tn_vector *connections = tn_vector_get(&tn_vectors_derp, "connections");

@@ -1,5 +1,6 @@
 /* Flows of the packet filter and what a new filter does to them (protocol/filter.md §4, §7). */
 #include "filter_packets.h"
+#include "tn_bytes.h"
 
 #define US "64400001"
 #define PEER "64400002"
@@ -216,6 +217,105 @@ TN_TEST("a block cut anywhere, or longer than it says, is refused")
 		}
 		CHECK_EQ(tn_filter_check_block(block, blocks[i]->length + 1), -1);
 		CHECK_EQ(tn_filter_check_block(block, blocks[i]->length), 0);
+	}
+}
+
+/* A block with one of everything: two sets, one destination a family, a class, two ranges, an address, two prefixes, three capability ids. */
+enum {
+	AT_SETS = 48,
+	AT_DESTINATION4 = AT_SETS + 2 * 24,
+	AT_DESTINATION6 = AT_DESTINATION4 + 16,
+	AT_CLASS = AT_DESTINATION6 + 16,
+	AT_RANGES = AT_CLASS + 32,
+	AT_ADDRESS = AT_RANGES + 2 * 8,
+	AT_PREFIXES = AT_ADDRESS + 16,
+	AT_CAPABILITIES = AT_PREFIXES + 2 * 17,
+	BLOCK_SIZE = AT_CAPABILITIES + 3 * 2,
+};
+
+static void make_block(uint8_t block[BLOCK_SIZE])
+{
+	static const uint32_t counts[8] = {2, 1, 1, 1, 2, 1, 2, 3};
+	memset(block, 0, BLOCK_SIZE);
+	memcpy(block, "TNF1", 4);
+	tn_store32le(block + 4, BLOCK_SIZE);
+	for (size_t i = 0; i < 8; i++)
+		tn_store32le(block + 8 + 4 * i, counts[i]);
+	tn_store16le(block + 40, 1);
+	tn_store16le(block + 42, 1);
+	uint8_t *set = block + AT_SETS + 24;
+	tn_store32le(set + 4, 2);
+	tn_store32le(set + 12, 2);
+	tn_store32le(set + 16, 2);
+	tn_store16le(set + 20, 1);
+	tn_store32le(block + AT_DESTINATION4 + 4, 5);
+	tn_store16le(block + AT_DESTINATION4 + 12, 1);
+	tn_store32le(block + AT_DESTINATION6 + 4, 128);
+	tn_store16le(block + AT_DESTINATION6 + 12, 1);
+	tn_store32le(block + AT_RANGES, 10);
+	tn_store32le(block + AT_RANGES + 4, 20);
+	tn_store32le(block + AT_RANGES + 8, 21);
+	tn_store32le(block + AT_RANGES + 12, 21);
+	block[AT_PREFIXES] = 0x20;
+	block[AT_PREFIXES + 16] = 12;
+	block[AT_PREFIXES + 17] = 0x20;
+	block[AT_PREFIXES + 18] = 0x10;
+	block[AT_PREFIXES + 33] = 128;
+}
+
+TN_TEST("every count, index, order and prefix of a block is checked")
+{
+	static const struct {
+		const char *what;
+		size_t at, size;
+		uint32_t value;
+		int wanted;
+	} cases[] = {
+	    {"as it is", 0, 1, 'T', 0},
+	    {"magic", 0, 1, 'U', -1},
+	    {"last byte of the magic", 3, 1, '2', -1},
+	    {"reserved field", 44, 4, 1, -1},
+	    {"no source set", 8, 4, 0, -1},
+	    {"a count that overflows 32 bits", 12, 4, 0x10000001, -1},
+	    {"ids for ICMPv4", 40, 2, 2, 0},
+	    {"more ids for ICMPv4 than there are", 40, 2, 3, -1},
+	    {"more ids for ICMPv6 than there are", 42, 2, 3, -1},
+	    {"a set's ranges begin outside", AT_SETS, 4, 3, -1},
+	    {"an empty set at the end of the ranges", AT_SETS, 4, 2, 0},
+	    {"a set's ranges end outside", AT_SETS + 24 + 4, 4, 3, -1},
+	    {"a set's ranges begin late", AT_SETS + 24, 4, 1, -1},
+	    {"a set's prefixes end outside", AT_SETS + 24 + 12, 4, 3, -1},
+	    {"a set's prefixes begin outside", AT_SETS + 8, 4, 3, -1},
+	    {"a set's count overflows", AT_SETS + 24 + 12, 4, 0xffffffff, -1},
+	    {"a set's ids end outside", AT_SETS + 24 + 20, 2, 2, -1},
+	    {"a set's ids begin outside", AT_SETS + 24 + 16, 4, 4, -1},
+	    {"a destination's set", AT_DESTINATION4 + 12, 2, 2, -1},
+	    {"a destination's class", AT_DESTINATION4 + 14, 1, 1, -1},
+	    {"a destination that ends before it begins", AT_DESTINATION4, 4, 6, -1},
+	    {"a destination of one address", AT_DESTINATION4, 4, 5, 0},
+	    {"an IPv6 destination's address", AT_DESTINATION6, 4, 1, -1},
+	    {"an IPv6 destination's length", AT_DESTINATION6 + 4, 4, 129, -1},
+	    {"an IPv6 destination's set", AT_DESTINATION6 + 12, 2, 2, -1},
+	    {"a range that ends before it begins", AT_RANGES + 8, 4, 22, -1},
+	    {"ranges that touch in an address", AT_RANGES + 8, 4, 20, -1},
+	    {"ranges out of order", AT_RANGES + 4, 4, 30, -1},
+	    {"a prefix of 129 bits", AT_PREFIXES + 33, 1, 129, -1},
+	    {"a prefix of 255 bits", AT_PREFIXES + 33, 1, 255, -1},
+	    {"a host bit in the prefix's last byte", AT_PREFIXES + 1, 1, 1, -1},
+	    {"a host bit behind it", AT_PREFIXES + 15, 1, 1, -1},
+	    {"a prefix inside the one before", AT_PREFIXES + 18, 1, 0x0f, -1},
+	    {"prefixes out of order", AT_PREFIXES + 17, 1, 0x1f, -1},
+	    {"a shorter prefix before", AT_PREFIXES + 16, 1, 11, -1},
+	    {"a longer prefix before", AT_PREFIXES + 16, 1, 13, 0},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		uint8_t *block = malloc(BLOCK_SIZE);
+		make_block(block);
+		for (size_t k = 0; k < cases[i].size; k++)
+			block[cases[i].at + k] = (uint8_t)(cases[i].value >> (8 * k));
+		if (!CHECK_EQ(tn_filter_check_block(block, BLOCK_SIZE), cases[i].wanted))
+			printf("# %s\n", cases[i].what);
+		free(block);
 	}
 }
 

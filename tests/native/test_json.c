@@ -206,6 +206,18 @@ TN_TEST("64 levels are read, 65 are malformed, in every kind of value")
 	}
 }
 
+TN_TEST("64 levels are read, 65 are malformed, of arrays and of objects alone")
+{
+	for (size_t kind = 0; kind < 2; kind++) {
+		begin(4096);
+		int result = push("{\"take\":", 8, &events);
+		for (size_t depth = 2; depth <= TN_JSON_DEPTH; depth++)
+			result = kind ? push("{\"a\":", 5, &events) : push("[", 1, &events);
+		CHECK_EQ(result, TN_JSON_MORE);
+		CHECK_EQ(push(kind ? "{" : "[", 1, &events), TN_JSON_MALFORMED);
+	}
+}
+
 TN_TEST("integers of more than 15 digits become strings, other numbers stay as they are")
 {
 	CHECK_EQ(scan("{\"take\":[999999999999999,1000000000000000,-9223372036854775808,18446744073709551615,1234567890123456.5,1e100]}", &events),
@@ -312,6 +324,45 @@ TN_TEST("names are matched whole and in their case")
 {
 	CHECK_EQ(scan("{\"Take\":1,\"tak\":1,\"takes\":1,\"\":1,\"take\\u0000\":1}", &events), TN_JSON_COMPLETE);
 	CHECK_EQ(events.count, 0);
+}
+
+TN_TEST("a name too long for any match does not match by its beginning, however it is cut")
+{
+	static const char text[] =
+	    "{\"takennnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\":1,\"project\":{\"annnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+	    "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\":2}}";
+	for (size_t cut = 1; cut < sizeof text - 1; cut++) {
+		memset(&events, 0, sizeof events);
+		begin(64);
+		push(text, cut, &events);
+		CHECK_EQ(push(text + cut, sizeof text - 1 - cut, &events), TN_JSON_COMPLETE);
+		CHECK(is_events(&events, "3\x1f\x1f{}\x1e"));
+	}
+}
+
+/** A schema of a list (node 1) with that other node, whose kind is given. */
+static int check_list_of(uint8_t kind)
+{
+	const uint8_t schema[] = {'J', 'S', 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, TN_JSON_LIST, 0, 1, 0, 0, 0, 2, 0, kind, 0, 0, 0, 28, 0, 0, 0, 0, 0};
+	return tn_json_check_schema(schema, sizeof schema);
+}
+
+/** A schema of an object of that kind with one member "a", whose node is of the other kind. */
+static int check_member_of(uint8_t kind, uint8_t member, uint8_t first)
+{
+	const uint8_t schema[] = {'J',    'S', 3, 0, 0,  0, 0, 0, 0, 0, 0, 0,     kind, 0, 1, 0, 28,  0, 0, 0,
+	                          member, 0,   1, 0, 37, 0, 0, 0, 1, 0, 1, first, 36,   0, 2, 0, 'a', 0, 0};
+	return tn_json_check_schema(schema, sizeof schema);
+}
+
+TN_TEST("what is kept is not gone into, and a list keeps its elements")
+{
+	for (uint8_t kind = 0; kind < 10; kind++) {
+		CHECK_EQ(check_list_of(kind), kind >= TN_JSON_TAKE && kind <= TN_JSON_PROJECT ? 0 : -1);
+		CHECK_EQ(check_member_of(TN_JSON_PROJECT, kind, 'a'), kind <= TN_JSON_PROJECT ? 0 : -1);
+		CHECK_EQ(check_member_of(TN_JSON_MEMBERS, kind, 'a'), kind <= TN_JSON_EACH_ELEMENT && kind != TN_JSON_LIST ? 0 : -1);
+	}
+	CHECK_EQ(check_member_of(TN_JSON_MEMBERS, TN_JSON_TAKE, 'b'), -1);
 }
 
 TN_TEST("random bytes, and documents with bytes changed, never read or write outside")

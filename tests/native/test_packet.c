@@ -220,6 +220,21 @@ TN_TEST("checksums filled in are those of the vectors' packets")
 	CHECK(compared > 1500);
 }
 
+TN_TEST("what is no whole IP packet gets no checksum")
+{
+	struct built built = udp(4, 53);
+	CHECK(!tn_checksum_fill(built.bytes, 0));
+	CHECK(!tn_checksum_fill(built.bytes, built.length - 1));
+	built.bytes[0] = 0x55;
+	CHECK(!tn_checksum_fill(built.bytes, built.length));
+	built.bytes[0] = 0x44;
+	CHECK(!tn_checksum_fill(built.bytes, built.length));
+	built = plain(4, 0, 20);
+	CHECK(!tn_checksum_fill(built.bytes, built.length));
+	built = plain(4, 47, 20);
+	CHECK(tn_checksum_fill(built.bytes, built.length));
+}
+
 /* ---- Masquerade ---- */
 
 static struct built with_data(struct built packet, size_t size)
