@@ -28,7 +28,7 @@ func registerTraffic(p *program, ns *nodes) {
 		Node  string `json:"node"`
 		To    string `json:"to"` // ip:port of an echo or a sink
 		Bytes int64  `json:"bytes"`
-		Mode  string `json:"mode"` // "echo" or "sink"
+		Mode  string `json:"mode"` // "echo", "echo-half" or "sink"
 	}) (any, error) {
 		n, err := ns.get(a.Node)
 		if err != nil {
@@ -110,7 +110,8 @@ func registerTraffic(p *program, ns *nodes) {
 }
 
 // bulk sends bytes to an echo and compares what comes back, or to a sink. The time is from the open connection to the last
-// byte back (echo) or to the peer's close after our end of stream (sink).
+// byte back (echo) or to the peer's close after our end of stream (sink). With "echo-half" our end of stream follows the last
+// byte sent, while much of the echo is still on its way; with "echo" the connection stays open until all is back.
 func bulk(ctx context.Context, dial dialFunc, to string, total int64, mode string) (any, error) {
 	c, err := dial(ctx, "tcp", to)
 	if err != nil {
@@ -120,6 +121,7 @@ func bulk(ctx context.Context, dial dialFunc, to string, total int64, mode strin
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 
+	echo := mode != "sink"
 	began := time.Now()
 	sent := make(chan error, 1)
 	go func() {
@@ -133,7 +135,7 @@ func bulk(ctx context.Context, dial dialFunc, to string, total int64, mode strin
 			left -= n
 			offset = (offset + int(n)) % len(pattern)
 		}
-		if half, ok := c.(interface{ CloseWrite() error }); ok {
+		if half, ok := c.(interface{ CloseWrite() error }); ok && mode != "echo" {
 			half.CloseWrite()
 		}
 		sent <- nil
@@ -142,7 +144,7 @@ func bulk(ctx context.Context, dial dialFunc, to string, total int64, mode strin
 	received, buffer := int64(0), make([]byte, 256<<10)
 	for {
 		n, err := c.Read(buffer)
-		if mode == "echo" {
+		if echo {
 			for got := buffer[:n]; len(got) > 0; {
 				offset := int(received % int64(len(pattern)))
 				part := min(len(got), len(pattern)-offset)
@@ -153,7 +155,7 @@ func bulk(ctx context.Context, dial dialFunc, to string, total int64, mode strin
 				got = got[part:]
 			}
 		}
-		if mode == "echo" && received >= total || errors.Is(err, io.EOF) {
+		if echo && received >= total || errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -163,7 +165,7 @@ func bulk(ctx context.Context, dial dialFunc, to string, total int64, mode strin
 	if err := <-sent; err != nil {
 		return nil, err
 	}
-	if mode == "echo" && received != total {
+	if echo && received != total {
 		return nil, fmt.Errorf("%d of %d bytes came back", received, total)
 	}
 	seconds := time.Since(began).Seconds()

@@ -84,6 +84,10 @@ export default {
 			},
 		],
 		[
+			"a peer that ends its side at once after 5 MB gets the rest of the echo",
+			({ world, a }) => world.peers.do("node.bulk", { node: "t1", to: at(a.address, 7), bytes: 5_000_000, mode: "echo-half" }),
+		],
+		[
 			"eight connections at once stay apart",
 			async ({ world, a }) => {
 				const echo = () => world.peers.do("node.bulk", { node: "t1", to: at(a.address, 7), bytes: 2_000_000, mode: "echo" });
