@@ -5,7 +5,7 @@ import { monotonicMS, startTimer, stopTimer, type Timer, wallClockMS } from "tai
 import { judge, type Layers, RELAY_BOUND_MS, type Verdict } from "./health.js";
 
 /** What the owner knows of its layers; the rest of Layers is kept here. */
-export type LayerFacts = Omit<Layers, "relayDownSince" | "unixSeconds" | "fullPools">;
+export type LayerFacts = Omit<Layers, "relayDownSince" | "relayWasUp" | "unixSeconds" | "fullPools">;
 
 export interface HealthOwner {
 	facts(): LayerFacts;
@@ -22,6 +22,7 @@ export class HealthWatch {
 	readonly #owner: HealthOwner;
 	#verdict: Verdict = { state: "connecting", reason: "", conditions: [] };
 	#relayDownSince: number | undefined = monotonicMS();
+	#relayWasUp = false;
 	#timer: Timer | undefined;
 	#closed = false;
 	/** By pool: its refusals when looked at last, and when they grew. */
@@ -45,9 +46,11 @@ export class HealthWatch {
 		if (this.#closed) return;
 		const now = monotonicMS();
 		const facts = this.#owner.facts();
-		if (facts.home?.state === "up" && facts.home.admitted) this.#relayDownSince = undefined;
-		else this.#relayDownSince ??= now;
-		this.#set(judge({ ...facts, relayDownSince: this.#relayDownSince, unixSeconds: Math.floor(wallClockMS() / 1000), fullPools: this.#fullPools(now) }, now));
+		if (facts.home?.state === "up" && facts.home.admitted) {
+			this.#relayDownSince = undefined;
+			this.#relayWasUp = true;
+		} else this.#relayDownSince ??= now;
+		this.#set(judge({ ...facts, relayDownSince: this.#relayDownSince, relayWasUp: this.#relayWasUp, unixSeconds: Math.floor(wallClockMS() / 1000), fullPools: this.#fullPools(now) }, now));
 		this.#arm(now);
 	}
 

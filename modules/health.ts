@@ -56,6 +56,8 @@ export interface Layers {
 	home: RegionStatus | undefined;
 	/** Monotonic milliseconds since when the relay is not usable, undefined = it is. */
 	relayDownSince: number | undefined;
+	/** The relay has been usable since the start. */
+	relayWasUp: boolean;
 	/** The last look at the network had a STUN answer; undefined = none was made. */
 	udp: boolean | undefined;
 	/** Conditions of the network map. */
@@ -117,6 +119,8 @@ function stateOf(layers: Layers, relayText: string, relayLateMS: number): [Tailn
 	if (!layers.hasMap) return ["connecting", control.error?.message ?? control.reason];
 	if (!layers.authorized) return ["needs-approval", "an administrator has to approve this machine"];
 	if (control.state === "degraded") return ["degraded", control.reason];
+	// Nobody can reach a node that has never had a relay connection: it is not running yet.
+	if (layers.hasRegions && !layers.relayWasUp && relayLateMS <= RELAY_BOUND_MS) return ["connecting", relayText];
 	// A tailnet without any relay can still work by UDP; one whose relay is down cannot be reached by those who have no path yet.
 	if (layers.hasRegions && layers.relayDownSince !== undefined && relayLateMS > RELAY_BOUND_MS) return ["degraded", relayText];
 	const blocking = layers.netmap.find((condition) => condition.id === "filter" || condition.id === "netmap");

@@ -87,6 +87,8 @@ export interface Peer {
 	/** undefined = not known. */
 	online: boolean | undefined;
 	expired: boolean;
+	/** Code of the relay region where it is reached, undefined = none yet. */
+	relay: string | undefined;
 	/** Where packets to it go: "192.0.2.7:41641", "DERP fra"; undefined for a peer nobody talks to. */
 	path: string | undefined;
 	/** Of the last answer by the path. */
@@ -350,6 +352,7 @@ export default class Tailnet {
 			addresses: view.addresses.map((address) => address.replace(/\/\d+$/, "")),
 			online: view.online,
 			expired: view.expired,
+			relay: view.homeRegion === 0 ? undefined : this.#node.regionCode(view.homeRegion),
 			path: path && (path.address === "" ? `DERP ${this.#node.regionCode(path.region)}` : path.address),
 			latencyMS: path && path.address !== "" ? path.latencyMS : undefined,
 		};

@@ -48,7 +48,7 @@ async function http(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 	return new Promise((resolve, reject) => {
 		const stream = new TailnetStream(tailnet.TCP, { address, port });
 		const asked = request(
-			{ createConnection: () => stream, host: url.hostname, port, path: url.pathname + url.search, headers: { host: url.host, connection: "close" }, agent: false },
+			{ createConnection: () => stream, host: url.hostname, port, path: url.pathname + url.search, headers: { host: url.host, connection: "close" } },
 			(response) => {
 				let lengthBytes = 0;
 				let body = "";
