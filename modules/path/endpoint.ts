@@ -211,7 +211,6 @@ export class Endpoint {
 	callMeMaybe(endpoints: readonly string[], now: number): void {
 		this.tick(now);
 		this.candidates.setCallMeMaybe(endpoints, now, this.best);
-		this.#dropVanishedBest();
 		// Never answered by a CallMeMaybe of ours: two nodes would go on for ever.
 		this.#fullPing(now, false);
 	}

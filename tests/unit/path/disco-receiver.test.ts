@@ -181,6 +181,10 @@ describe("incoming DISCO", () => {
 		node.table.disco.receiveUDP(v4, old, 200);
 		expect(node.take()).toEqual([]);
 		expect(node.table.disco.unknownKey).toBe(1);
+		// The key shared with the old one is not kept: to open its packets it would have to be computed again.
+		const before = node.box.operations;
+		node.box.open(old);
+		expect(node.box.operations).toBe(before + 2);
 		node.table.tick(3_000);
 		expect(said(node, peer)).toEqual([`udp ${v4} ping`]);
 	});
@@ -275,6 +279,14 @@ describe("incoming DISCO", () => {
 		}
 		expect(node.table.disco.unreadable).toBe(5);
 		expect(node.take()).toEqual([]);
+	});
+
+	test("of a CallMeMaybe with more than 16 addresses the first 16 are taken", () => {
+		const node = new TestNode(1);
+		const peer = node.meet(2);
+		const endpoints = Array.from({ length: 22 }, (_, i) => `198.51.100.9:${i + 1}`);
+		node.table.disco.receiveDERP(1, peer.nodeKey, peer.callMeMaybe(endpoints), 0);
+		expect(said(node, peer)).toEqual(endpoints.slice(0, 16).map((endpoint) => `udp ${endpoint} ping`));
 	});
 
 	test("a CallMeMaybe flood of a valid peer makes few pings", () => {

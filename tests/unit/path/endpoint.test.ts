@@ -167,6 +167,33 @@ describe("path machine", () => {
 		expect(machine.take()).toEqual(["path y"]);
 	});
 
+	test("at most 96 pings wait for their pong, however often is asked and called; a heartbeat is never refused", () => {
+		const machine = new Machine([x, y]);
+		machine.endpoint.sent(0);
+		machine.pong(x, 20);
+		machine.take();
+		machine.endpoint.connectivityChanged(30);
+		for (let i = 0; i < 200; i += 1) {
+			machine.endpoint.ask(i + 1, 100 + i);
+			machine.endpoint.callMeMaybe([x, y], 100 + i);
+		}
+		expect(machine.take().filter((line) => line.startsWith("ping")).length).toBe(96 - 1);
+		machine.pong(x, 301);
+		machine.take();
+		machine.endpoint.ask(999, 302);
+		machine.endpoint.tick(3_000);
+		expect(machine.take().filter((line) => line === "ping x").length).toBeGreaterThan(0);
+	});
+
+	test("after a reset nothing of ours is under way, so that no ping is pinged back", () => {
+		const machine = new Machine([x], 1, true);
+		machine.endpoint.sent(0);
+		machine.endpoint.reset();
+		machine.take();
+		expect(machine.endpoint.ping(a, "t", 10)).toBe(true);
+		expect(machine.take()).toEqual([]);
+	});
+
 	test("ping back: a ping from an address that never answered is answered by one of ours while we have traffic, once in 5 s", () => {
 		const machine = new Machine([x], 1, true);
 		machine.endpoint.ping(a, "t0", 0);

@@ -60,6 +60,22 @@ describe("home region", () => {
 		expect(homeAfter({ 1: 30 }, {})).toBe(1);
 	});
 
+	test("[paths 8] after a report without any answer home is still preferred if it was heard within 120 s, else anything is", () => {
+		for (const [silentMS, result] of [
+			[120_000, 1],
+			[120_001, 2],
+		] as const) {
+			const home = new HomeRegion(() => new Uint8Array(2));
+			home.choose(report({ 1: 30 }, 0), input(), 100);
+			expect(home.choose(report({}, minute), input({ heardAt: () => minute - silentMS }), minute)).toBe(1);
+			expect(home.choose(report({ 1: 30, 2: 25 }, minute + 23_000), input(), minute + 23_000)).toBe(result);
+		}
+	});
+
+	test("of two equal regions the first of the map", () => {
+		expect(new HomeRegion(() => new Uint8Array(2)).choose(report({ 3: 20, 2: 20 }, 0), input(), 0)).toBe(2);
+	});
+
 	test("[paths 6] scores change the result", () => {
 		expect(homeAfter({ 1: 30 }, { 1: 30, 2: 25 }, { score: (id) => (id === 2 ? 0.5 : 1) })).toBe(2);
 		expect(homeAfter({ 1: 30 }, { 1: 30, 2: 10 }, { score: (id) => (id === 2 ? 3 : 1) })).toBe(1);

@@ -175,6 +175,14 @@ describe("endpoint updates", () => {
 		expect(updates.deadline).toBeDefined();
 	});
 
+	test("[paths 12] an update that ends long after the last use arms nothing", () => {
+		const { updates } = schedule();
+		updates.used(0);
+		updates.request("derp-recv-error");
+		updates.finished(true, 45_001);
+		expect(updates.deadline).toBeUndefined();
+	});
+
 	test("[paths 12] no timer without peers, key or network, nor after stop()", () => {
 		const { updates } = schedule();
 		updates.used(0);

@@ -247,6 +247,17 @@ describe("path table", () => {
 		expect(toHex(node.table.peer(peer.index)?.discoKey as Uint8Array)).toBe(toHex(peer.box.publicKey));
 	});
 
+	test("another disco key of a peer that the tunnel does not know: no session to drop", () => {
+		const node = new TestNode(1);
+		const peer = node.meet(2);
+		node.table.disco.receiveUDP(v4, peer.ping(), 0);
+		peer.box = peer.newBox();
+		(node.netmap.list[peer.index] as { discoKey: Uint8Array }).discoKey = peer.box.publicKey;
+		node.table.netmapChanged(changeOf({ changed: [peer.index], discoChanged: [peer.index] }), 10);
+		expect(node.takeRecords()).toEqual([]);
+		expect(toHex(node.table.peer(peer.index)?.discoKey as Uint8Array)).toBe(toHex(peer.box.publicKey));
+	});
+
 	test("a question: DISCO over DERP and UDP, answered by the first pong; the path that follows is told to the tunnel once it knows the peer", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2, { endpoints: [v4] });
