@@ -55,6 +55,9 @@ async function bundle(file) {
 	return result.outputFiles[0].text;
 }
 
+/** A test file that has not ended by then hangs: XS is slow, but not that slow. */
+const limitMS = 180_000;
+
 /** Evaluates scripts in a worker; resolves with what it printed and whether it ended well. */
 function evaluate(name, scripts) {
 	return new Promise((done) => {
@@ -63,6 +66,10 @@ function evaluate(name, scripts) {
 		let answers = Buffer.alloc(0);
 		let answered = 0;
 		let failure;
+		const timer = setTimeout(() => {
+			failure ??= `not done within ${limitMS / 1000} s`;
+			child.kill("SIGKILL");
+		}, limitMS);
 		child.stdout.on("data", (bytes) => (printed += bytes));
 		child.stderr.on("data", (bytes) => (printed += bytes));
 		child.stdio[3].on("error", () => {});
@@ -80,7 +87,10 @@ function evaluate(name, scripts) {
 				if (failure || answered === scripts.length) child.stdio[3].end();
 			}
 		});
-		child.on("close", (code, signal) => done({ printed, failure: failure ?? (answered < scripts.length ? `the engine ended early (${signal ?? code})` : undefined) }));
+		child.on("close", (code, signal) => {
+			clearTimeout(timer);
+			done({ printed, failure: failure ?? (answered < scripts.length ? `the engine ended early (${signal ?? code})` : undefined) });
+		});
 		for (const script of scripts) {
 			const bytes = Buffer.from(`e${script}`);
 			child.stdio[3].write(`${bytes.length}:`);
