@@ -312,6 +312,13 @@ TN_TEST("escapes are decoded in names and keys, and kept in values")
 	CHECK(is_events(&events, "3\x1f\x1f{\"c\":{\"y z\":2}}\x1e"));
 }
 
+TN_TEST("a second half of a surrogate pair alone is U+FFFD, two of them are two")
+{
+	CHECK_EQ(scan("{\"each\":{\"\\udc00\\udc00\":1}}", &events), TN_JSON_COMPLETE);
+	CHECK(is_events(&events, "10\x1f\xef\xbf\xbd\xef\xbf\xbd\x1f"
+	                         "1\x1e"));
+}
+
 TN_TEST("bytes above 127 pass through, well-formed UTF-8 or not")
 {
 	CHECK_EQ(scan("{\"take\":\"\xff\xc3\xa9\x80\",\"each\":{\"\xfe\":1}}", &events), TN_JSON_COMPLETE);
@@ -363,6 +370,10 @@ TN_TEST("what is kept is not gone into, and a list keeps its elements")
 		CHECK_EQ(check_member_of(TN_JSON_MEMBERS, kind, 'a'), kind <= TN_JSON_EACH_ELEMENT && kind != TN_JSON_LIST ? 0 : -1);
 	}
 	CHECK_EQ(check_member_of(TN_JSON_MEMBERS, TN_JSON_TAKE, 'b'), -1);
+	static const uint8_t list_of_itself[] = {'J', 'S', 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, TN_JSON_LIST, 0, 1, 0, 0, 0, 1, 0};
+	CHECK_EQ(tn_json_check_schema(list_of_itself, sizeof list_of_itself), 0);
+	static const uint8_t no_document[] = {'J', 'S', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+	CHECK_EQ(tn_json_check_schema(no_document, sizeof no_document), -1);
 }
 
 TN_TEST("random bytes, and documents with bytes changed, never read or write outside")

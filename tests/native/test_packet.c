@@ -298,6 +298,20 @@ TN_TEST("a UDP checksum of zero stays zero in IPv4, and an address of the other 
 	CHECK_MEM(packet.source, ip4, 16);
 }
 
+TN_TEST("a packet whose length is a lie is not rewritten")
+{
+	struct built built = udp(4, 53), before;
+	struct tn_packet packet;
+	uint8_t ip4[16];
+	hex_address(ip4, "c0000201");
+	built.bytes[3] = 29;
+	before = built;
+	tn_packet_parse(&packet, built.bytes, built.length);
+	CHECK(!tn_packet_set_source(&packet, built.bytes, ip4));
+	CHECK(!tn_packet_set_destination(&packet, built.bytes, ip4));
+	CHECK_MEM(built.bytes, before.bytes, built.length);
+}
+
 TN_TEST("a later fragment gets its IP checksum corrected and nothing else")
 {
 	struct built built = with_data(fragment(20), 0), before;
