@@ -119,9 +119,12 @@
 #define TN_OUT_RUNS TN_PROFILE(4, 128)
 #endif
 
-/** Segments of one connection that are handed to lwIP as one. 1: no coalescing. */
+/**
+ * Segments of one connection that are handed to lwIP as one; 1: no coalescing. What such a run makes lwIP say (an acknowledgement) leaves before the next is
+ * taken in, so that the sender works while we do. More would make both wait for each other: a window has some 52 segments.
+ */
 #ifndef TN_COALESCE
-#define TN_COALESCE TN_PROFILE(1, 48)
+#define TN_COALESCE TN_PROFILE(1, 16)
 #endif
 
 /** Flows that the filter remembers (protocol/filter.md §4). */

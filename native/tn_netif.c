@@ -152,6 +152,8 @@ void tn_netif_flush(struct tn_netif *interface)
 		acknowledge(interface, pcb);
 	if (count > 1)
 		interface->coalesced += count;
+	if (count > 1 && count >= TN_COALESCE / 2)
+		tn_tunnel_flush(interface->tunnel);
 }
 
 /** Whether one more connection may open: there must be a socket for it when it is complete. */
