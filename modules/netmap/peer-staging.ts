@@ -195,9 +195,7 @@ export class PeerStaging {
 		this.#replacing = false;
 		this.#additions = 0;
 		this.#touched = new NumberList();
-		const store = this.#store;
-		while (store.limit > 0 && store.places[store.limit - 1] === 0) store.limit -= 1;
-		store.firstFree = Math.min(store.firstFree, store.limit);
+		this.#store.trim();
 	}
 
 	// ---- Staging ----

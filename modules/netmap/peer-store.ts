@@ -95,10 +95,20 @@ export class PeerStore {
 
 	/** More slots. */
 	grow(): void {
-		const length = Math.ceil(this.places.length * 1.25) + 8;
-		this.places = widen32(this.places, length);
-		this.lastSeen = widen32(this.lastSeen, length);
-		this.online = widen8(this.online, length);
+		this.#resize(Math.ceil(this.places.length * 1.25) + 8);
+	}
+
+	/** Gives back slots at the end, if most of them are unused. */
+	trim(): void {
+		while (this.limit > 0 && this.places[this.limit - 1] === 0) this.limit -= 1;
+		this.firstFree = Math.min(this.firstFree, this.limit);
+		if (this.limit * 2 + 64 < this.places.length) this.#resize(Math.ceil(this.limit * 1.125) + 8);
+	}
+
+	#resize(length: number): void {
+		this.places = widen32(this.places.subarray(0, length), length);
+		this.lastSeen = widen32(this.lastSeen.subarray(0, length), length);
+		this.online = widen8(this.online.subarray(0, length), length);
 	}
 }
 

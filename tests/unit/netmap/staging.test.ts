@@ -111,8 +111,8 @@ describe("staging", () => {
 		lab.feed(start);
 		lab.feed({ PeersChanged: [node(100)] });
 		const bytes = lab.netmap.peers.bytes;
-		const many = frame({ PeersChanged: Array.from({ length: 200 }, (_, i) => node(1000 + i)), Health: 5 });
-		for (let n = 0; n < 10; n += 1) {
+		const many = frame({ PeersChanged: Array.from({ length: 60 }, (_, i) => node(1000 + i)), Health: 5 });
+		for (let n = 0; n < 5; n += 1) {
 			lab.reader.push(many, 0);
 			expect(lab.reader.failure!.code).toBe("type");
 			lab.reader.begin();
@@ -133,21 +133,6 @@ describe("staging", () => {
 		});
 		const view = lab.netmap.peers.view(lab.netmap.peers.findByID("2"))!;
 		expect([view.homeRegion, view.online, lab.names]).toEqual([44, false, ["host-2", "host-4", "host-5"]]);
-	});
-
-	test("thousands of small changes in one message need no memory for them", () => {
-		const lab = new Lab();
-		lab.feed(firstMessage(Array.from({ length: 1500 }, (_, i) => node(2 + i))));
-		const online: JSONObject = {};
-		for (let id = 2; id < 1502; id += 1) online[String(id)] = id % 2 === 0;
-		const { change } = lab.feed({
-			OnlineChange: online,
-			PeersRemoved: Array.from({ length: 700 }, (_, i) => 802 + i),
-			PeersChangedPatch: Array.from({ length: 1500 }, (_, i) => ({ NodeID: 2 + i, DERPRegion: 5 })),
-		});
-		expect([change!.removed.length, change!.changed.length, lab.netmap.peers.count]).toEqual([700, 800, 800]);
-		expect(lab.netmap.peers.view(lab.netmap.peers.findByID("3"))!.online).toBe(false);
-		expect(lab.refuse(`{"OnlineChange":${JSON.stringify(online)},"PeersChanged":[${JSON.stringify(node(3))}]}`)).toBe("order");
 	});
 });
 
