@@ -19,7 +19,7 @@ import {
 	settingsFrame,
 	WINDOW_UPDATE,
 } from "../../../modules/control/http2-frames.js";
-import { ascii, concat } from "./pieces.js";
+import { ascii, concat, latin1 } from "./pieces.js";
 
 const PREFACE_BYTES = 24;
 
@@ -66,7 +66,7 @@ export class ServerRequest {
 	}
 
 	get json(): Record<string, unknown> {
-		return JSON.parse(String.fromCharCode(...this.body)) as Record<string, unknown>;
+		return JSON.parse(latin1(this.body)) as Record<string, unknown>;
 	}
 
 	/** HEADERS. @param ends no body follows */

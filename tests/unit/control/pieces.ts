@@ -29,3 +29,10 @@ export function cut(bytes: Uint8Array, random: Random, largest: number): Uint8Ar
 	}
 	return parts;
 }
+
+/** Bytes as characters 0 to 255. In steps: an engine's stack limits how many arguments a call may have. */
+export function latin1(bytes: Uint8Array): string {
+	let text = "";
+	for (let at = 0; at < bytes.length; at += 1024) text += String.fromCharCode(...bytes.subarray(at, at + 1024));
+	return text;
+}

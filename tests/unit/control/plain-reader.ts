@@ -1,6 +1,6 @@
 /** A map reader that collects whole messages and parses them: what the conversations of this folder need of modules/netmap/map-reader.ts. */
 import type { MapFailure, MapMessage, MapReading } from "../../../modules/netmap/types.js";
-import { concat } from "./pieces.js";
+import { concat, latin1 } from "./pieces.js";
 
 type Wire = { KeepAlive?: boolean; Node?: unknown; PingRequest?: MapMessage["pingRequest"]; Debug?: MapMessage["debug"] };
 
@@ -27,7 +27,7 @@ export class PlainReader implements MapReading {
 			const b = this.#buffer;
 			const length = (b[0] as number) + (b[1] as number) * 256 + (b[2] as number) * 65536 + (b[3] as number) * 0x100_0000;
 			if (b.length < 4 + length) break;
-			const wire = JSON.parse(String.fromCharCode(...b.slice(4, 4 + length))) as Wire;
+			const wire = JSON.parse(latin1(b.slice(4, 4 + length))) as Wire;
 			this.#buffer = b.slice(4 + length);
 			if (this.#isFirst && !wire.KeepAlive && !wire.PingRequest) {
 				this.#isFirst = false;

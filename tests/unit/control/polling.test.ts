@@ -3,7 +3,7 @@ import { keyToText } from "../../../modules/netmap/keys.js";
 import { describe, expect, Random, test } from "../../harness.js";
 import { base64Encode, randomBytes, testing, x25519PublicKey } from "../../xs/host.js";
 import { NodeUnderTest } from "./node-under-test.js";
-import { ascii, cut } from "./pieces.js";
+import { ascii, cut, latin1 } from "./pieces.js";
 import { mapFrame, ScriptedControl } from "./scripted-control.js";
 
 const URL = "http://127.0.0.1:8080";
@@ -304,7 +304,7 @@ describe("map poll", () => {
 
 describe("what control asks of the node", () => {
 	const c2n = (text: string, url = "https://unused/c2n/1") => ({ PingRequest: { URL: url, Types: "c2n", Payload: base64Encode(ascii(text)) } });
-	const posted = (server: ScriptedControl, path = "/c2n/1") => String.fromCharCode(...(server.requests(path)[0]?.request.body ?? []));
+	const posted = (server: ScriptedControl, path = "/c2n/1") => latin1(server.requests(path)[0]?.request.body ?? new Uint8Array(0));
 
 	test("[control 29] c2n /echo over Noise returns the body", () => {
 		const { server } = begin();
@@ -386,7 +386,7 @@ describe("what control asks of the node", () => {
 			server.send({ ...NODE, PingRequest: ping });
 		}
 		expect([node.control.status.state, node.control.status.sessions, testing.lines]).toEqual(["running", 1, []]);
-		expect(server.seen.slice(requests).map((seen) => String.fromCharCode(...seen.request.body).split("\r\n")[0])).toEqual(["HTTP/1.1 400 Bad Request"]);
+		expect(server.seen.slice(requests).map((seen) => latin1(seen.request.body).split("\r\n")[0])).toEqual(["HTTP/1.1 400 Bad Request"]);
 	});
 
 	test("more pings than can be answered are dropped, not queued", () => {

@@ -8,7 +8,7 @@ import { keyToText, parseKey } from "../../../modules/netmap/keys.js";
 import { fromHex } from "../../harness.js";
 import { base64Decode, type Connection, testing, x25519PublicKey } from "../../xs/host.js";
 import { HTTP2Server, type ServerRequest } from "./http2-server.js";
-import { ascii, concat } from "./pieces.js";
+import { ascii, concat, latin1 } from "./pieces.js";
 
 const EPHEMERAL = fromHex("c0c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedf60");
 
@@ -184,7 +184,7 @@ export class ScriptedControl {
 				session.receive(bytes);
 				return;
 			}
-			head += String.fromCharCode(...bytes);
+			head += latin1(bytes);
 			if (!head.includes("\r\n\r\n")) return;
 			this.plain.push(head);
 			const request = head;
