@@ -84,7 +84,7 @@ bool tn_coalesce_add(struct tn_coalesce *run, uint8_t *bytes, const struct tn_pa
 	uint16_t header = packet->transport;
 	const uint8_t *tcp = bytes + header;
 	if (packet->protocol != TN_PROTOCOL_TCP || header != (packet->version == 4 ? TN_IP4_HEADER : TN_IP6_HEADER) ||
-		packet->length <= (size_t)header + TCP_HEADER || tcp[TCP_OFFSET] != NO_OPTIONS || (tcp[TCP_FLAG_BYTE] & ~FLAG_PSH) != FLAG_ACK)
+	    packet->length <= (size_t)header + TCP_HEADER || tcp[TCP_OFFSET] != NO_OPTIONS || (tcp[TCP_FLAG_BYTE] & ~FLAG_PSH) != FLAG_ACK)
 		return false;
 	if (packet->version == 4 && ((bytes[IP4_FRAGMENT] & 0x3f) != 0 || bytes[IP4_FRAGMENT + 1] != 0))
 		return false;
@@ -101,7 +101,7 @@ bool tn_coalesce_add(struct tn_coalesce *run, uint8_t *bytes, const struct tn_pa
 		run->payload = 0;
 		run->sum = 0;
 	} else if (run->count >= TN_COALESCE || sequence != run->next_sequence || run->payload % 2 != 0 || !is_same_flow(run, bytes, header) ||
-			   run->payload + payload > run->pcb->rcv_wnd || header + TCP_HEADER + run->payload + payload > WHOLE_MAX) {
+	           run->payload + payload > run->pcb->rcv_wnd || header + TCP_HEADER + run->payload + payload > WHOLE_MAX) {
 		return false;
 	}
 	append(run, bytes, packet, header, payload);

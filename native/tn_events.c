@@ -8,7 +8,7 @@
 #include "tn_records.h"
 
 bool tn_events_put(struct tn_events *events, uint8_t type, uint8_t flags, uint16_t argument, const void *first, size_t first_length, const void *second,
-	size_t second_length)
+                   size_t second_length)
 {
 	size_t length = TN_RECORD_HEAD + first_length + second_length;
 	uint8_t *record = length <= UINT16_MAX ? tn_ring_reserve(&events->ring, (uint32_t)length) : NULL;

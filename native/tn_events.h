@@ -15,6 +15,6 @@ struct tn_events {
 
 /** Adds a record: head, then first, then second (either may be NULL with length 0). @return false if it was dropped */
 bool tn_events_put(struct tn_events *events, uint8_t type, uint8_t flags, uint16_t argument, const void *first, size_t first_length, const void *second,
-	size_t second_length);
+                   size_t second_length);
 
 #endif

@@ -33,7 +33,7 @@ static err_t output(struct netif *netif, struct pbuf *p)
 	unsigned protocol = place[0] >> 4 == 4 ? place[9] : place[6];
 	size_t transport = place[0] >> 4 == 4 ? TN_IP4_HEADER : TN_IP6_HEADER;
 	if ((protocol == TN_PROTOCOL_ICMP4 && length > transport && place[transport] == ICMP_UNREACHABLE) ||
-		(protocol == TN_PROTOCOL_ICMP6 && length > transport && place[transport] == ICMP6_UNREACHABLE)) {
+	    (protocol == TN_PROTOCOL_ICMP6 && length > transport && place[transport] == ICMP6_UNREACHABLE)) {
 		interface->unreachable_suppressed++;
 		return ERR_OK;
 	}

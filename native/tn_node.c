@@ -17,7 +17,7 @@ static bool refuse(void *context, const struct tn_tsmp *reject, const struct tn_
 	for (size_t i = 0; i < TN_SOCKETS; i++) {
 		struct tn_socket *socket = &node->sockets.slots[i];
 		if (atomic_load_explicit(&socket->taken, memory_order_acquire) != 0 &&
-			tn_stream_refuse(socket, packet->source, reject->destination_port, reject->source_port))
+		    tn_stream_refuse(socket, packet->source, reject->destination_port, reject->source_port))
 			return true;
 	}
 	return false;

@@ -32,18 +32,18 @@ struct tn_node {
 	struct tn_events events;
 	struct tn_ring commands;
 	struct tn_ring derp;
-	_Atomic uint32_t is_asleep;   /* tunnel thread: waits for a kick */
-	_Atomic uint32_t is_woken;    /* a wake-up of the VM is on its way */
-	_Atomic uint32_t want_room;   /* the VM found the command ring full */
-	_Atomic uint32_t derp_dropped;/* packets from DERP that found their ring full */
+	_Atomic uint32_t is_asleep;    /* tunnel thread: waits for a kick */
+	_Atomic uint32_t is_woken;     /* a wake-up of the VM is on its way */
+	_Atomic uint32_t want_room;    /* the VM found the command ring full */
+	_Atomic uint32_t derp_dropped; /* packets from DERP that found their ring full */
 	bool is_started;
 
 	/* VM thread. */
-	uint64_t raised;         /* word of the map that is being looked at */
+	uint64_t raised; /* word of the map that is being looked at */
 	size_t raised_word;
 	struct tn_socket *current; /* socket whose flags are being told */
 	uint32_t current_flags;
-	uint32_t too_large;      /* events larger than the VM's buffer */
+	uint32_t too_large; /* events larger than the VM's buffer */
 	struct tn_derp_reader readers[TN_REGIONS];
 	size_t next_reader;
 	uint8_t *rest;

@@ -22,8 +22,8 @@ void tn_out_clear(struct tn_out *out)
 void tn_out_add(struct tn_out *out, const uint8_t endpoint[TN_ENDPOINT], uint32_t length)
 {
 	struct tn_out_run *run = &out->runs[out->run_count > 0 ? out->run_count - 1 : 0];
-	if (!out->closed && length <= run->segment && run->segments < TN_OUT_RUN_SEGMENTS &&
-		run->length + length <= TN_OUT_RUN_BYTES && memcmp(run->endpoint, endpoint, TN_ENDPOINT) == 0) {
+	if (!out->closed && length <= run->segment && run->segments < TN_OUT_RUN_SEGMENTS && run->length + length <= TN_OUT_RUN_BYTES &&
+	    memcmp(run->endpoint, endpoint, TN_ENDPOINT) == 0) {
 		run->segments++;
 		run->length += length;
 		out->closed = length < run->segment;

@@ -14,8 +14,8 @@
 struct tn_region {
 	uint16_t id; /* 0: free */
 	bool is_open;
-	bool announced;         /* the VM was told that frames wait, and has not emptied the queues since */
-	uint32_t connection;    /* counts openings: a learned route is valid for one of them */
+	bool announced;      /* the VM was told that frames wait, and has not emptied the queues since */
+	uint32_t connection; /* counts openings: a learned route is valid for one of them */
 	uint64_t announced_at;
 	struct tn_queue packets;
 	struct tn_queue disco;

@@ -38,7 +38,7 @@ struct tn_socket *tn_socket_take(struct tn_sockets *table)
 		struct tn_socket *socket = &table->slots[(start + i) % TN_SOCKETS];
 		uint32_t expected = 0;
 		if (atomic_load_explicit(&socket->taken, memory_order_relaxed) == 0 &&
-			atomic_compare_exchange_strong_explicit(&socket->taken, &expected, 1, memory_order_acq_rel, memory_order_relaxed)) {
+		    atomic_compare_exchange_strong_explicit(&socket->taken, &expected, 1, memory_order_acq_rel, memory_order_relaxed)) {
 			atomic_fetch_add_explicit(&table->used, 1, memory_order_relaxed);
 			return socket;
 		}
@@ -79,8 +79,7 @@ struct tn_socket *tn_socket_find(struct tn_sockets *table, uint32_t handle)
 	if (slot >= TN_SOCKETS)
 		return NULL;
 	struct tn_socket *socket = &table->slots[slot];
-	if (atomic_load_explicit(&socket->taken, memory_order_acquire) == 0 ||
-		atomic_load_explicit(&socket->generation, memory_order_relaxed) != handle >> 16)
+	if (atomic_load_explicit(&socket->taken, memory_order_acquire) == 0 || atomic_load_explicit(&socket->generation, memory_order_relaxed) != handle >> 16)
 		return NULL;
 	return socket;
 }

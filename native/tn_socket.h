@@ -58,11 +58,11 @@ struct tn_socket {
 	struct tcp_pcb *stream;
 	struct tcp_pcb *listeners[2]; /* IPv4, IPv6 */
 	struct udp_pcb *datagrams[2];
-	uint8_t *memory;         /* both rings */
-	uint32_t queued;         /* bytes of the send ring that lwIP refers to */
-	uint32_t unread;         /* bytes received that the window was not opened for yet */
-	uint32_t told_writable;  /* position of the VM in the send ring when it was told last */
-	uint32_t dropped;        /* datagrams */
+	uint8_t *memory;        /* both rings */
+	uint32_t queued;        /* bytes of the send ring that lwIP refers to */
+	uint32_t unread;        /* bytes received that the window was not opened for yet */
+	uint32_t told_writable; /* position of the VM in the send ring when it was told last */
+	uint32_t dropped;       /* datagrams */
 };
 
 /** What streams and datagram sockets count. */

@@ -52,7 +52,7 @@ void tn_tunnel_send_derp(struct tn_tunnel *tunnel, uint16_t region, const uint8_
 {
 	tunnel->counters.derp_out++;
 	if (tn_relay_send(&tunnel->relay, region, key, packet, length, is_disco, tunnel->now) &&
-		!tn_events_put(tunnel->events, TN_EVENT_DERP_READY, 0, region, NULL, 0, NULL, 0))
+	    !tn_events_put(tunnel->events, TN_EVENT_DERP_READY, 0, region, NULL, 0, NULL, 0))
 		tn_relay_untold(&tunnel->relay, region);
 }
 
@@ -97,8 +97,8 @@ bool tn_tunnel_advertise(struct tn_tunnel *tunnel, unsigned slot)
 	size_t length = 0;
 	for (size_t i = 0; i < peer->address_count && length == 0; i++) {
 		bool is_ip4 = tn_address_is_ip4(peer->addresses[i]);
-		const uint8_t *source = is_ip4 ? (peer->has_masquerade4 ? peer->masquerade4 : tunnel->address4)
-									   : (peer->has_masquerade6 ? peer->masquerade6 : tunnel->address6);
+		const uint8_t *source =
+		    is_ip4 ? (peer->has_masquerade4 ? peer->masquerade4 : tunnel->address4) : (peer->has_masquerade6 ? peer->masquerade6 : tunnel->address6);
 		if (is_ip4 ? tunnel->has_address4 : tunnel->has_address6)
 			length = tn_tsmp_disco(place, TN_MTU, source, peer->addresses[i], tunnel->disco_key);
 	}

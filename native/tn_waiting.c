@@ -41,7 +41,7 @@ bool tn_waiting_add_packet(struct tn_waiting *waiting, unsigned version, const u
 }
 
 bool tn_waiting_add_message(struct tn_waiting *waiting, const uint8_t key[32], const uint8_t *source, size_t source_length, uint16_t region,
-	const uint8_t *message, size_t length, uint64_t now)
+                            const uint8_t *message, size_t length, uint64_t now)
 {
 	struct tn_waiting_message *entry = &waiting->messages[0];
 	for (size_t i = 0; i < TN_WAITING; i++) {

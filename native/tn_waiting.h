@@ -48,6 +48,6 @@ bool tn_waiting_add_packet(struct tn_waiting *waiting, unsigned version, const u
 
 /** Keeps a message (not kept if longer than an initiation) from an unknown key. @return true when the VM must be asked now */
 bool tn_waiting_add_message(struct tn_waiting *waiting, const uint8_t key[32], const uint8_t *source, size_t source_length, uint16_t region,
-	const uint8_t *message, size_t length, uint64_t now);
+                            const uint8_t *message, size_t length, uint64_t now);
 
 #endif

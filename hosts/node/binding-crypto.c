@@ -22,7 +22,7 @@ static napi_value x25519(napi_env env, napi_callback_info info)
 	struct bytes private_key, public_key;
 	uint8_t *shared;
 	if (!binding_bytes_exact(env, call.values[0], "privateKey: 32 bytes", KEY_BYTES, &private_key) ||
-		!binding_bytes_exact(env, call.values[1], "publicKey: 32 bytes", KEY_BYTES, &public_key))
+	    !binding_bytes_exact(env, call.values[1], "publicKey: 32 bytes", KEY_BYTES, &public_key))
 		return NULL;
 	napi_value result = binding_new_bytes(env, KEY_BYTES, &shared);
 	if (result == NULL)
@@ -69,8 +69,8 @@ static napi_value hkdf_blake2s(napi_env env, napi_callback_info info)
 	uint32_t count;
 	uint8_t outputs[HKDF_OUTPUTS_MAX][TN_HASH_SIZE];
 	napi_value list;
-	if (!binding_bytes_exact(env, call.values[0], "salt: 32 bytes", TN_HASH_SIZE, &salt) || !binding_bytes(env, call.values[1], "inputKey: Uint8Array", &input) ||
-		!binding_u32(env, call.values[2], "count: number", &count))
+	if (!binding_bytes_exact(env, call.values[0], "salt: 32 bytes", TN_HASH_SIZE, &salt) ||
+	    !binding_bytes(env, call.values[1], "inputKey: Uint8Array", &input) || !binding_u32(env, call.values[2], "count: number", &count))
 		return NULL;
 	if (count < 1 || count > HKDF_OUTPUTS_MAX) {
 		napi_throw_range_error(env, NULL, "count: 1 to 3");
@@ -101,8 +101,8 @@ static napi_value aead_seal(napi_env env, napi_callback_info info)
 	struct bytes key, nonce, data, plaintext;
 	uint8_t *sealed;
 	if (!binding_bytes_exact(env, call.values[0], "key: 32 bytes", KEY_BYTES, &key) ||
-		!binding_bytes_exact(env, call.values[1], "nonce: 12 bytes", AEAD_NONCE_BYTES, &nonce) ||
-		!binding_bytes(env, call.values[2], "associatedData: Uint8Array", &data) || !binding_bytes(env, call.values[3], "plaintext: Uint8Array", &plaintext))
+	    !binding_bytes_exact(env, call.values[1], "nonce: 12 bytes", AEAD_NONCE_BYTES, &nonce) ||
+	    !binding_bytes(env, call.values[2], "associatedData: Uint8Array", &data) || !binding_bytes(env, call.values[3], "plaintext: Uint8Array", &plaintext))
 		return NULL;
 	napi_value result = binding_new_bytes(env, plaintext.length + TAG_BYTES, &sealed);
 	if (result != NULL)
@@ -116,8 +116,8 @@ static napi_value aead_open(napi_env env, napi_callback_info info)
 	struct bytes key, nonce, data, sealed;
 	uint8_t *plaintext;
 	if (!binding_bytes_exact(env, call.values[0], "key: 32 bytes", KEY_BYTES, &key) ||
-		!binding_bytes_exact(env, call.values[1], "nonce: 12 bytes", AEAD_NONCE_BYTES, &nonce) ||
-		!binding_bytes(env, call.values[2], "associatedData: Uint8Array", &data) || !binding_bytes(env, call.values[3], "ciphertext: Uint8Array", &sealed))
+	    !binding_bytes_exact(env, call.values[1], "nonce: 12 bytes", AEAD_NONCE_BYTES, &nonce) ||
+	    !binding_bytes(env, call.values[2], "associatedData: Uint8Array", &data) || !binding_bytes(env, call.values[3], "ciphertext: Uint8Array", &sealed))
 		return NULL;
 	if (sealed.length < TAG_BYTES)
 		return binding_undefined(env);
@@ -125,8 +125,8 @@ static napi_value aead_open(napi_env env, napi_callback_info info)
 	if (result == NULL)
 		return NULL;
 	return crypto_aead_chacha20poly1305_ietf_decrypt(plaintext, NULL, NULL, sealed.data, sealed.length, data.data, data.length, nonce.data, key.data) == 0
-			   ? result
-			   : binding_undefined(env);
+	           ? result
+	           : binding_undefined(env);
 }
 
 static napi_value box_shared_key(napi_env env, napi_callback_info info)
@@ -135,7 +135,7 @@ static napi_value box_shared_key(napi_env env, napi_callback_info info)
 	struct bytes private_key, public_key;
 	uint8_t *shared;
 	if (!binding_bytes_exact(env, call.values[0], "privateKey: 32 bytes", KEY_BYTES, &private_key) ||
-		!binding_bytes_exact(env, call.values[1], "publicKey: 32 bytes", KEY_BYTES, &public_key))
+	    !binding_bytes_exact(env, call.values[1], "publicKey: 32 bytes", KEY_BYTES, &public_key))
 		return NULL;
 	napi_value result = binding_new_bytes(env, KEY_BYTES, &shared);
 	if (result == NULL)
@@ -149,8 +149,8 @@ static napi_value box_seal(napi_env env, napi_callback_info info)
 	struct bytes key, nonce, plaintext;
 	uint8_t *sealed;
 	if (!binding_bytes_exact(env, call.values[0], "sharedKey: 32 bytes", KEY_BYTES, &key) ||
-		!binding_bytes_exact(env, call.values[1], "nonce: 24 bytes", BOX_NONCE_BYTES, &nonce) ||
-		!binding_bytes(env, call.values[2], "plaintext: Uint8Array", &plaintext))
+	    !binding_bytes_exact(env, call.values[1], "nonce: 24 bytes", BOX_NONCE_BYTES, &nonce) ||
+	    !binding_bytes(env, call.values[2], "plaintext: Uint8Array", &plaintext))
 		return NULL;
 	napi_value result = binding_new_bytes(env, plaintext.length + TAG_BYTES, &sealed);
 	if (result != NULL)
@@ -164,8 +164,8 @@ static napi_value box_open(napi_env env, napi_callback_info info)
 	struct bytes key, nonce, sealed;
 	uint8_t *plaintext;
 	if (!binding_bytes_exact(env, call.values[0], "sharedKey: 32 bytes", KEY_BYTES, &key) ||
-		!binding_bytes_exact(env, call.values[1], "nonce: 24 bytes", BOX_NONCE_BYTES, &nonce) ||
-		!binding_bytes(env, call.values[2], "sealed: Uint8Array", &sealed))
+	    !binding_bytes_exact(env, call.values[1], "nonce: 24 bytes", BOX_NONCE_BYTES, &nonce) ||
+	    !binding_bytes(env, call.values[2], "sealed: Uint8Array", &sealed))
 		return NULL;
 	if (sealed.length < TAG_BYTES)
 		return binding_undefined(env);

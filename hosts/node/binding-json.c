@@ -69,8 +69,8 @@ static void on_value(void *context, uint16_t path, const char *key, size_t key_l
 	if (push->has_thrown || napi_open_handle_scope(push->env, &scope) != napi_ok)
 		return;
 	if (napi_create_uint32(push->env, path, &arguments[0]) != napi_ok || napi_create_string_utf8(push->env, key, key_length, &arguments[1]) != napi_ok ||
-		napi_create_string_utf8(push->env, text, text_length, &arguments[2]) != napi_ok ||
-		napi_call_function(push->env, push->self, push->callback, 3, arguments, NULL) != napi_ok)
+	    napi_create_string_utf8(push->env, text, text_length, &arguments[2]) != napi_ok ||
+	    napi_call_function(push->env, push->self, push->callback, 3, arguments, NULL) != napi_ok)
 		push->has_thrown = true;
 	napi_close_handle_scope(push->env, scope);
 }
@@ -126,9 +126,9 @@ static napi_value peak_bytes(napi_env env, napi_callback_info info)
 void binding_json(napi_env env, napi_value exports)
 {
 	const napi_property_descriptor properties[] = {
-		{.utf8name = "push", .method = push, .attributes = napi_default_method},
-		{.utf8name = "reset", .method = reset, .attributes = napi_default_method},
-		{.utf8name = "peakBytes", .getter = peak_bytes, .attributes = napi_default},
+	    {.utf8name = "push", .method = push, .attributes = napi_default_method},
+	    {.utf8name = "reset", .method = reset, .attributes = napi_default_method},
+	    {.utf8name = "peakBytes", .getter = peak_bytes, .attributes = napi_default},
 	};
 	napi_value class;
 	if (napi_define_class(env, "JSONScanner", NAPI_AUTO_LENGTH, construct, NULL, sizeof properties / sizeof properties[0], properties, &class) == napi_ok)

@@ -241,22 +241,25 @@ static napi_value close(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-#define METHOD(text, function) {.utf8name = text, .method = function, .attributes = napi_default_method}
+#define METHOD(text, function)                                                                                                                                 \
+	{                                                                                                                                                          \
+		.utf8name = text, .method = function, .attributes = napi_default_method                                                                                \
+	}
 
 void binding_tunnel(napi_env env, napi_value exports)
 {
 	const napi_property_descriptor properties[] = {
-		{.utf8name = "port", .getter = get_port, .attributes = napi_default},
-		METHOD("send", send),
-		METHOD("receive", receive),
-		METHOD("openSocket", open_socket),
-		METHOD("streamWrite", stream_write),
-		METHOD("streamRead", stream_read),
-		METHOD("derpReceive", derp_receive),
-		METHOD("derpReset", derp_reset),
-		METHOD("derpSend", derp_send),
-		METHOD("counters", counters),
-		METHOD("close", close),
+	    {.utf8name = "port", .getter = get_port, .attributes = napi_default},
+	    METHOD("send", send),
+	    METHOD("receive", receive),
+	    METHOD("openSocket", open_socket),
+	    METHOD("streamWrite", stream_write),
+	    METHOD("streamRead", stream_read),
+	    METHOD("derpReceive", derp_receive),
+	    METHOD("derpReset", derp_reset),
+	    METHOD("derpSend", derp_send),
+	    METHOD("counters", counters),
+	    METHOD("close", close),
 	};
 	napi_value class;
 	if (napi_define_class(env, "Tunnel", NAPI_AUTO_LENGTH, construct, NULL, sizeof properties / sizeof properties[0], properties, &class) == napi_ok)

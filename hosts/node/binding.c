@@ -50,7 +50,7 @@ napi_value binding_new_bytes(napi_env env, size_t length, uint8_t **data)
 	napi_value buffer, array;
 	void *memory = NULL;
 	if (napi_create_arraybuffer(env, length, &memory, &buffer) != napi_ok ||
-		napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, &array) != napi_ok) {
+	    napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, &array) != napi_ok) {
 		napi_throw_error(env, NULL, "out of memory");
 		return NULL;
 	}

@@ -54,7 +54,9 @@ function sodiumFlags() {
 }
 
 function compiles(compiler, header, flags) {
-	return spawnSync(compiler, [...flags, "-fsyntax-only", "-x", "c", "-"], { input: `#include <${header}>\n`, stdio: ["pipe", "ignore", "ignore"] }).status === 0;
+	return (
+		spawnSync(compiler, [...flags, "-fsyntax-only", "-x", "c", "-"], { input: `#include <${header}>\n`, stdio: ["pipe", "ignore", "ignore"] }).status === 0
+	);
 }
 
 /**
@@ -185,11 +187,32 @@ export async function buildAddon(options = {}) {
 	const darwin = process.platform === "darwin";
 	const extra = options.extraFlags ?? [];
 	const flags = [
-		"-std=c11", "-D_GNU_SOURCE", "-DNAPI_VERSION=8", "-O3", "-g", "-fPIC", "-fvisibility=hidden", "-fno-math-errno",
-		"-Wall", "-Wextra", "-Wconversion", "-Inative", "-Ihosts/posix", "-isystem", findNodeHeaders(),
-		...lwipFolders.filter((path) => existsSync(path)).flatMap((path) => ["-isystem", path]), ...sodium.compile, ...extra,
+		"-std=c11",
+		"-D_GNU_SOURCE",
+		"-DNAPI_VERSION=8",
+		"-O3",
+		"-g",
+		"-fPIC",
+		"-fvisibility=hidden",
+		"-fno-math-errno",
+		"-Wall",
+		"-Wextra",
+		"-Wconversion",
+		"-Inative",
+		"-Ihosts/posix",
+		"-isystem",
+		findNodeHeaders(),
+		...lwipFolders.filter((path) => existsSync(path)).flatMap((path) => ["-isystem", path]),
+		...sodium.compile,
+		...extra,
 	];
-	const objects = join(folder, `objects-${createHash("sha256").update(`${compiler} ${flags.join(" ")}`).digest("hex").slice(0, 8)}`);
+	const objects = join(
+		folder,
+		`objects-${createHash("sha256")
+			.update(`${compiler} ${flags.join(" ")}`)
+			.digest("hex")
+			.slice(0, 8)}`,
+	);
 	mkdirSync(objects, { recursive: true });
 	const made = [];
 	const jobs = [];

@@ -187,12 +187,12 @@ bool tn_udp_receive(struct tn_udp *udp, enum tn_udp_family family, uint8_t *buff
 	for (size_t i = 0; i < MESSAGES; i++) {
 		parts[i] = (struct iovec){.iov_base = buffer + i * MESSAGE_BYTES, .iov_len = MESSAGE_BYTES};
 		messages[i].msg_hdr = (struct msghdr){
-			.msg_name = &addresses[i],
-			.msg_namelen = sizeof addresses[i],
-			.msg_iov = &parts[i],
-			.msg_iovlen = 1,
-			.msg_control = &controls[i],
-			.msg_controllen = sizeof controls[i],
+		    .msg_name = &addresses[i],
+		    .msg_namelen = sizeof addresses[i],
+		    .msg_iov = &parts[i],
+		    .msg_iovlen = 1,
+		    .msg_control = &controls[i],
+		    .msg_controllen = sizeof controls[i],
 		};
 	}
 	int count = recvmmsg(udp->sockets[family], messages, MESSAGES, MSG_DONTWAIT, NULL);
@@ -311,10 +311,10 @@ static uint32_t send_runs(struct tn_udp *udp, const struct tn_out *out, uint32_t
 			break;
 		parts[count] = (struct iovec){.iov_base = out->bytes + run->offset, .iov_len = run->length};
 		messages[count].msg_hdr = (struct msghdr){
-			.msg_name = &addresses[count],
-			.msg_namelen = to_sockaddr(&addresses[count], run->endpoint, family),
-			.msg_iov = &parts[count],
-			.msg_iovlen = 1,
+		    .msg_name = &addresses[count],
+		    .msg_namelen = to_sockaddr(&addresses[count], run->endpoint, family),
+		    .msg_iov = &parts[count],
+		    .msg_iovlen = 1,
 		};
 		if (run->segments > 1) {
 			struct msghdr *message = &messages[count].msg_hdr;

@@ -299,7 +299,8 @@ TN_TEST("[relay 6] without a node key DISCO and WireGuard are dropped while STUN
 
 TN_TEST("[relay 4] datagrams of 0 to 148 bytes of any content cause no answer")
 {
-	static const uint8_t starts[][8] = {{0}, {1}, {2}, {3}, {4}, {0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac}, {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, {0, 0, 0x7a, 0x12}};
+	static const uint8_t starts[][8] = {
+	    {0}, {1}, {2}, {3}, {4}, {0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac}, {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, {0, 0, 0x7a, 0x12}};
 	struct net *net = net_new();
 	struct host *a = net_host(net, 1);
 	uint8_t bytes[160], from[18] = {0};

@@ -111,12 +111,12 @@ TN_TEST("[tunnel 42] an inner packet of 1281 to 2000 bytes is delivered, and its
 TN_TEST("[tunnel 43] multicast, broadcast and link-local never leave and never enter")
 {
 	static const uint8_t destinations[][16] = {
-		{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 224, 0, 0, 251},
-		{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 239, 255, 255, 250},
-		{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 255, 255, 255, 255},
-		{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 169, 254, 1, 1},
-		{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
-		{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
+	    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 224, 0, 0, 251},
+	    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 239, 255, 255, 250},
+	    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 255, 255, 255, 255},
+	    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 169, 254, 1, 1},
+	    {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
+	    {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
 	};
 	/* The peer owns all that: an exit node. */
 	static const uint8_t everything[36] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 96, 0, 0};
@@ -333,7 +333,7 @@ TN_TEST("a diagnostic echo's reply is told to the VM, any other goes to the IP s
 	struct net *net = net_new();
 	struct host *a = net_host(net, 1);
 	struct raw *raw = net_raw(a, 3, NULL, 0, 0);
-	uint8_t packet[64];
+	uint8_t packet[128];
 	const uint8_t request[8] = {8, 0, 0, 0, 0x12, 0x34, 0, 1}, reply[8] = {0, 0, 0, 0, 0x12, 0x34, 0, 1}, other[8] = {0, 0, 0, 0, 0x12, 0x34, 0, 2};
 	net_settle(net);
 	net_raw_handshake(raw);
