@@ -156,6 +156,7 @@ func (d *director) stream(ctx context.Context, w testcontrol.MapStreamWriter, r 
 	s.wake <- struct{}{}
 
 	var known map[tailcfg.NodeID]bool // peers told, for headscale's deltas; nil before the first message
+	first := true
 	keepAlive := time.NewTicker(50*time.Second + rand.N(8*time.Second))
 	defer keepAlive.Stop()
 	for {
@@ -172,12 +173,18 @@ func (d *director) stream(ctx context.Context, w testcontrol.MapStreamWriter, r 
 		case <-s.wake:
 		}
 		d.mu.Lock()
-		queue, held := s.queue, d.held[hostname]
-		s.queue = nil
+		held := d.held[hostname]
+		var queue []message
+		if !first && !held {
+			queue, s.queue = s.queue, nil
+		} else if !held && len(s.queue) > 0 {
+			s.poke() // after the first message of the poll, which has to be complete
+		}
 		d.mu.Unlock()
 		if held {
 			continue
 		}
+		first = false
 		for _, m := range queue {
 			if !m.write(w) {
 				return
