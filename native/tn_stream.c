@@ -53,8 +53,8 @@ static void attach(struct tn_socket *socket, struct tcp_pcb *pcb)
 	tcp_poll(pcb, on_poll, POLL_INTERVAL);
 	tcp_setprio(pcb, TCP_PRIO_MIN);
 	ip_set_option(pcb, SOF_KEEPALIVE);
-	if (socket->no_delay)
-		tcp_nagle_disable(pcb);
+	/* lwIP's own Nagle leaves an acknowledgement unsent behind a small segment that waits, until a retransmission 3 s later; fill() keeps the rule. */
+	tcp_nagle_disable(pcb);
 }
 
 /** lwIP shall not call back any more. */
@@ -76,6 +76,13 @@ static void abort_stream(struct tn_socket *socket)
 		return;
 	detach(socket);
 	tcp_abort(pcb);
+}
+
+/** Nagle's rule: a small segment waits while others are on their way, unless the app wants no delay or nothing follows. */
+static bool must_wait(const struct tn_socket *socket, uint32_t length)
+{
+	const struct tcp_pcb *pcb = socket->stream;
+	return length < pcb->mss && !socket->no_delay && !socket->is_closing && (pcb->unacked != NULL || pcb->unsent != NULL);
 }
 
 /** Moves bytes from the send ring into lwIP, in whole segments while there are more. */
@@ -100,6 +107,8 @@ static bool fill(struct tn_socket *socket)
 			if (length > pcb->mss)
 				length -= length % pcb->mss;
 		}
+		if (must_wait(socket, length))
+			break;
 		if (tcp_write(pcb, bytes, (u16_t)length, (u8_t)(WRITE_FLAGS | (length < used ? TCP_WRITE_FLAG_MORE : 0))) != ERR_OK)
 			break;
 		did_write = true;
