@@ -3,7 +3,7 @@ import { keyToText } from "../../../modules/netmap/keys.js";
 import { describe, expect, Random, test } from "../../harness.js";
 import { base64Encode, randomBytes, testing, x25519PublicKey } from "../../xs/host.js";
 import { NodeUnderTest } from "./node-under-test.js";
-import { ascii, cut, latin1 } from "./pieces.js";
+import { ascii, concat, cut, latin1 } from "./pieces.js";
 import { mapFrame, ScriptedControl } from "./scripted-control.js";
 
 const URL = "http://127.0.0.1:8080";
@@ -107,7 +107,7 @@ describe("map poll", () => {
 		server.script = (seen) => {
 			if (seen.json["OmitPeers"] !== true) return false;
 			seen.request.head(200);
-			seen.request.write(mapFrame("x".repeat(1_900_000)));
+			seen.request.write(mapFrame(new Uint8Array(1_900_000).fill(0x20)));
 			seen.request.end();
 			return true;
 		};
@@ -139,7 +139,7 @@ describe("map poll", () => {
 			if (seen.json["Stream"] !== true) return false;
 			server.polls.push(seen);
 			seen.request.head(200);
-			seen.request.write(mapFrame(`{"Node":{"ID":1},"Fill":"${"y".repeat(100_000)}"}`));
+			seen.request.write(mapFrame(concat(ascii('{"Node":{"ID":1},"Fill":"'), new Uint8Array(100_000).fill(0x79), ascii('"}'))));
 			return true;
 		};
 		node.control.start();

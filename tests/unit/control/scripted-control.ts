@@ -274,9 +274,9 @@ export class ScriptedControl {
 	}
 }
 
-/** 4 bytes of length, little endian, and the message. */
+/** 4 bytes of length, little endian, and the message: an object, or its bytes. */
 export function mapFrame(message: unknown): Uint8Array {
-	const text = ascii(typeof message === "string" ? message : JSON.stringify(message));
+	const text = message instanceof Uint8Array ? message : ascii(JSON.stringify(message));
 	return concat(Uint8Array.of(text.length & 255, (text.length >> 8) & 255, (text.length >> 16) & 255, text.length >>> 24), text);
 }
 
