@@ -1,11 +1,11 @@
 /**
  * Keeps the verdict of health.ts up to date: looks again when a layer says that something changed, and when a bound passes without anything happening.
  */
-import { monotonicMS, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
+import { monotonicMS, startTimer, stopTimer, type Timer } from "tailnet/host";
 import { judge, type Layers, RELAY_BOUND_MS, type Verdict } from "./health.js";
 
 /** What the owner knows of its layers; the rest of Layers is kept here. */
-export type LayerFacts = Omit<Layers, "relayDownSince" | "relayWasUp" | "unixSeconds" | "fullPools">;
+export type LayerFacts = Omit<Layers, "relayDownSince" | "relayWasUp" | "fullPools">;
 
 export interface HealthOwner {
 	facts(): LayerFacts;
@@ -50,7 +50,7 @@ export class HealthWatch {
 			this.#relayDownSince = undefined;
 			this.#relayWasUp = true;
 		} else this.#relayDownSince ??= now;
-		this.#set(judge({ ...facts, relayDownSince: this.#relayDownSince, relayWasUp: this.#relayWasUp, unixSeconds: Math.floor(wallClockMS() / 1000), fullPools: this.#fullPools(now) }, now));
+		this.#set(judge({ ...facts, relayDownSince: this.#relayDownSince, relayWasUp: this.#relayWasUp, fullPools: this.#fullPools(now) }, now));
 		this.#arm(now);
 	}
 

@@ -7,7 +7,7 @@ import { HomeRegion } from "./path/home-region.js";
 import { type NetInfo, netInfoDiffers, netInfoOf } from "./path/net-info.js";
 import { Netcheck, type NetcheckReport, type ProbeRegion } from "./path/netcheck.js";
 import { type OwnEndpoint, OwnEndpoints } from "./path/own-endpoints.js";
-import { UpdateSchedule, type UpdateReason } from "./path/update-schedule.js";
+import { type UpdateReason, UpdateSchedule } from "./path/update-schedule.js";
 
 export interface NetworkOwner {
 	sendRaw(endpoint: string, datagram: Uint8Array): void;

@@ -23,11 +23,12 @@ import type { MapMessage, NetmapChange } from "./netmap/types.js";
 import { Network } from "./network.js";
 import type { NetInfo } from "./path/net-info.js";
 import type { OwnEndpoint } from "./path/own-endpoints.js";
-import { PathTable, type PathTunnel, type PathView } from "./path/path-table.js";
-import { type PingKind as TunnelPingKind, Pings } from "./path/ping.js";
+import type { PathView } from "./path/path-table.js";
+import type { PingResult, PingKind as TunnelPingKind } from "./path/ping.js";
+import { PathDriver } from "./path-driver.js";
 import { peerAPIPort } from "./peerapi.js";
 import { PortSet, type SocketNode } from "./socket/node.js";
-import { type Activity, type Identity as TunnelIdentity, TunnelLink } from "./tunnel/link.js";
+import { type Identity as TunnelIdentity, TunnelLink } from "./tunnel/link.js";
 
 /** Options of the public face that concern the node at work; see TailnetOptions. */
 export interface NodeOptions {
@@ -63,6 +64,8 @@ export interface NodeOwner {
 const relayOnlyCapability = "only-tcp-443";
 /** A home relay that cannot be connected to for so long is no candidate for home. */
 const deadRelayMS = 30_000;
+/** Timers of hosts are 32 bits of milliseconds; a later deadline is looked at again then. */
+const longestTimerMS = 86_400_000;
 
 export class Node implements SocketNode {
 	readonly netmap: Netmap;
@@ -75,15 +78,13 @@ export class Node implements SocketNode {
 	readonly #link: TunnelLink;
 	readonly #control: Control;
 	readonly #derp: DERP;
-	#paths: PathTable;
-	#pings: Pings;
+	readonly #paths: PathDriver;
 	#hasMap = false;
 	#closed = false;
 	#keyExpired = false;
-	#isRelayOnly = false;
 	readonly #health: HealthWatch;
-	#pathTimer: Timer | undefined;
 	#clockTimer: Timer | undefined;
+	#netmapTimer: Timer | undefined;
 
 	/** @throws TailnetError "store", "io" */
 	constructor(options: NodeOptions, owner: NodeOwner) {
@@ -101,7 +102,7 @@ export class Node implements SocketNode {
 		this.#link = this.#openTunnel();
 		identity.port = this.#link.port;
 		this.network = new Network(this.#networkOwner());
-		[this.#paths, this.#pings] = this.#makePaths();
+		this.#paths = this.#makePaths();
 		this.#derp = new DERP({
 			privateKey: identity.nodePrivateKey,
 			source: this.#link,
@@ -161,7 +162,8 @@ export class Node implements SocketNode {
 
 	/** Counters of every layer, by name. */
 	get counters(): Record<string, number> {
-		const { disco } = this.#paths;
+		const { table } = this.#paths;
+		const { disco } = table;
 		return {
 			...this.#link.counters(),
 			"disco.pings": disco.pings,
@@ -169,9 +171,9 @@ export class Node implements SocketNode {
 			"disco.unknownKey": disco.unknownKey,
 			"disco.unreadable": disco.unreadable,
 			"disco.limited": disco.limited,
-			"paths.active": this.#paths.active,
-			"paths.full": this.#paths.full,
-			"paths.evicted": this.#paths.evicted,
+			"paths.active": table.active,
+			"paths.full": table.full,
+			"paths.evicted": table.evicted,
 			"control.messages": this.#control.status.messages,
 			"control.updates": this.#control.status.updates,
 			"control.sessions": this.#control.status.sessions,
@@ -182,7 +184,7 @@ export class Node implements SocketNode {
 	}
 
 	path(index: number): PathView | undefined {
-		return this.#paths.view(index, monotonicMS());
+		return this.#paths.view(index);
 	}
 
 	/** Code of a DERP region, or its number. */
@@ -190,21 +192,16 @@ export class Node implements SocketNode {
 		return this.netmap.derpMap.region(region)?.code || String(region);
 	}
 
-	ping(kind: TunnelPingKind, index: number, timeoutMS: number): Promise<{ latencyMS: number; via: string }> {
-		return new Promise((resolve, reject) => {
-			this.#pings.start(kind, index, timeoutMS, monotonicMS(), (error, result) => {
-				if (result) resolve(result);
-				else reject(error);
-			});
-			this.#armPaths();
-		});
+	/** Rejects with a TailnetError. */
+	ping(kind: TunnelPingKind, index: number, timeoutMS: number): Promise<PingResult> {
+		return this.#paths.ping(kind, index, timeoutMS);
 	}
 
 	/** Other UDP sockets; sessions stay. */
 	rebind(): void {
 		this.link.rebind(this.#options.port || this.#link.port);
 		this.network.expire();
-		this.#paths.connectivityChanged(monotonicMS());
+		this.#paths.connectivityChanged();
 		this.#control.reconnect();
 		this.network.update("link-change-major");
 	}
@@ -237,9 +234,9 @@ export class Node implements SocketNode {
 	close(): void {
 		if (this.#closed) return;
 		this.#closed = true;
-		stopTimer(this.#pathTimer);
 		stopTimer(this.#clockTimer);
-		this.#pings.close();
+		stopTimer(this.#netmapTimer);
+		this.#paths.close();
 		this.#control.close();
 		this.network.close();
 		this.#derp.close();
@@ -251,21 +248,23 @@ export class Node implements SocketNode {
 	// ---- Tunnel ----
 
 	#openTunnel(): TunnelLink {
-		const now = (): number => monotonicMS();
 		try {
 			return new TunnelLink(this.#tunnelIdentity(), {
 				stun: (endpoint, datagram) => this.network.stun(endpoint, datagram),
-				disco: (endpoint, datagram) => this.#withPaths(() => void (this.#isRelayOnly || this.#paths.disco.receiveUDP(endpoint, datagram, now()))),
-				derpDisco: (region, source, packet) => this.#withPaths(() => this.#paths.disco.receiveDERP(region, source, packet, now())),
-				peerWantedByAddress: (address) => this.#withPaths(() => this.#paths.peerWantedByAddress(address, now())),
-				peerWantedByKey: (key) => this.#withPaths(() => this.#paths.peerWantedByKey(key, now())),
-				activity: (handle, activity) => this.#activity(handle, activity),
-				peerIdle: (handle) => this.#withPaths(() => this.#paths.peerIdle(handle, now())),
+				disco: (endpoint, datagram) => this.#paths.disco(endpoint, datagram),
+				derpDisco: (region, source, packet) => this.#paths.derpDisco(region, source, packet),
+				peerWantedByAddress: (address) => this.#paths.peerWantedByAddress(address),
+				peerWantedByKey: (key) => this.#paths.peerWantedByKey(key),
+				activity: (handle, activity) => {
+					this.network.used();
+					this.#paths.activity(handle, activity);
+				},
+				peerIdle: (handle) => this.#paths.peerIdle(handle),
 				derpReady: (region) => this.#derp.ready(region),
-				tsmp: (handle, source, payload) => this.#withPaths(() => void (this.#paths.tsmp(handle, source, payload) || this.#pings.tsmp(payload, now()))),
-				echoReply: (_handle, _source, id, sequence) => void this.#pings.echoReply(id, sequence, now()),
-				session: (handle) => this.#paths.session(handle, now()),
-				unreachable: (endpoint) => this.#withPaths(() => this.#paths.unreachable(endpoint, now())),
+				tsmp: (handle, source, payload) => this.#paths.tsmp(handle, source, payload),
+				echoReply: (_handle, _source, id, sequence) => this.#paths.echoReply(id, sequence),
+				session: (handle) => this.#paths.session(handle),
+				unreachable: (endpoint) => this.#paths.unreachable(endpoint),
 				socketsDead: () => this.rebind(),
 				report: (error) => this.report(error),
 			});
@@ -291,11 +290,6 @@ export class Node implements SocketNode {
 		};
 	}
 
-	#activity(handle: number, activity: Activity): void {
-		this.network.used();
-		this.#withPaths(() => this.#paths.activity(handle, activity, monotonicMS()));
-	}
-
 	#renewClock(): void {
 		this.#clockTimer = startTimer(() => {
 			const { clockMS, boundSeconds } = this.#identity.clock(wallClockMS(), monotonicMS());
@@ -304,74 +298,21 @@ export class Node implements SocketNode {
 		}, this.#identity.clockRenewMS);
 	}
 
-	// ---- Paths ----
-
-	#makePaths(): [PathTable, Pings] {
-		const paths = new PathTable({
-			tunnel: this.#pathTunnel(),
-			owner: {
-				endpointsWanted: () => this.network.update("refresh-for-peering"),
-				pathChanged: (index) => this.#owner.pathChanged(index),
-				pingAnswered: (token, latencyMS, address, region) => this.#pings.answered(token, latencyMS, address, region),
-			},
+	#makePaths(): PathDriver {
+		const node = this;
+		return new PathDriver({
+			link: this.#link,
 			netmap: this.netmap,
-			self: this.netmap.self,
-			nodeKey: this.#identity.nodePublicKey,
 			box: this.#box,
 			ownEndpoints: this.network.endpoints,
-			slots: this.#options.peerSlots,
-			random: randomBytes,
-		});
-		const pings = new Pings({
-			paths,
-			peers: this.netmap.peers,
-			self: this.netmap.self,
-			tunnel: this.#link,
-			regionCode: (region) => this.regionCode(region),
-			random: randomBytes,
-		});
-		return [paths, pings];
-	}
-
-	/** The tunnel, but for datagrams that may not leave. */
-	#pathTunnel(): PathTunnel {
-		const link = this.#link;
-		return {
-			peer: (peer) => link.peer(peer),
-			peerRemove: (handle) => link.peerRemove(handle),
-			path: (handle, endpoint, trustedUntilMS, homeRegion) => link.path(handle, endpoint, trustedUntilMS, homeRegion),
-			sessionDrop: (handle) => link.sessionDrop(handle),
-			sendRaw: (endpoint, datagram) => this.#sendRaw(endpoint, datagram),
-			derpSend: (region, nodeKey, packet) => link.derpSend(region, nodeKey, packet),
-			inject: (packet) => link.inject(packet),
-		};
-	}
-
-	#sendRaw(endpoint: string, datagram: Uint8Array): void {
-		if (!this.#isRelayOnly) this.#link.sendRaw(endpoint, datagram);
-	}
-
-	/** Runs an event of the paths and sets their next wake-up. */
-	#withPaths(event: () => void): void {
-		event();
-		this.#armPaths();
-	}
-
-	#armPaths(): void {
-		stopTimer(this.#pathTimer);
-		this.#pathTimer = undefined;
-		const deadline = Math.min(this.#paths.deadline ?? Number.POSITIVE_INFINITY, this.#pings.deadline ?? Number.POSITIVE_INFINITY);
-		if (this.#closed || deadline === Number.POSITIVE_INFINITY) return;
-		this.#pathTimer = startTimer(
-			() => {
-				const now = monotonicMS();
-				this.#withPaths(() => {
-					this.#paths.tick(now);
-					this.#pings.tick(now);
-				});
+			get nodeKey() {
+				return node.#identity.nodePublicKey;
 			},
-			Math.max(0, Math.ceil(deadline - monotonicMS())),
-		);
+			peerSlots: this.#options.peerSlots,
+			regionCode: (region) => this.regionCode(region),
+			endpointsWanted: () => this.network.update("refresh-for-peering"),
+			pathChanged: (index) => this.#owner.pathChanged(index),
+		});
 	}
 
 	// ---- Control ----
@@ -395,9 +336,7 @@ export class Node implements SocketNode {
 		if (!isRotation) return;
 		this.#link.identity(this.#tunnelIdentity());
 		this.#derp.setNodeKey(this.#identity.nodePrivateKey);
-		this.#paths.clear();
-		this.#pings.close();
-		[this.#paths, this.#pings] = this.#makePaths();
+		this.#paths.nodeKeyChanged();
 		this.#identity.wipeRetired();
 		this.#health.look();
 	}
@@ -417,18 +356,39 @@ export class Node implements SocketNode {
 			this.#derp.setMap(this.netmap.derpMap.regions);
 			this.network.setRegions(this.netmap.derpMap.probeRegions, (region) => this.netmap.derpMap.score(region));
 		}
-		this.#withPaths(() => this.#paths.netmapChanged(change, monotonicMS()));
+		this.#netmapChanged(change);
 		if (change.self || isFirst) this.#owner.selfChanged();
-		this.#owner.peersChanged(change);
 		this.#health.look();
+	}
+
+	#netmapChanged(change: NetmapChange): void {
+		this.#paths.netmapChanged(change);
+		this.#owner.peersChanged(change);
+		this.#armNetmap();
+	}
+
+	/** Keys expire without a message. */
+	#armNetmap(): void {
+		stopTimer(this.#netmapTimer);
+		this.#netmapTimer = undefined;
+		const { deadline } = this.netmap;
+		if (this.#closed || deadline === undefined) return;
+		this.#netmapTimer = startTimer(
+			() => {
+				const change = this.netmap.tick(monotonicMS());
+				if (change) this.#netmapChanged(change);
+				else this.#armNetmap();
+				this.#health.look();
+			},
+			Math.min(Math.max(deadline - monotonicMS(), 1000), longestTimerMS),
+		);
 	}
 
 	/** UDP may not be used any more, or again. */
 	#setRelayOnly(isRelayOnly: boolean): void {
-		if (isRelayOnly === this.#isRelayOnly) return;
-		this.#isRelayOnly = isRelayOnly;
+		if (isRelayOnly === this.#paths.isRelayOnly) return;
 		this.network.expire();
-		this.#withPaths(() => this.#paths.connectivityChanged(monotonicMS()));
+		this.#paths.isRelayOnly = isRelayOnly;
 		this.network.update("link-change-major");
 	}
 
@@ -461,7 +421,7 @@ export class Node implements SocketNode {
 	#networkOwner(): ConstructorParameters<typeof Network>[0] {
 		const node = this;
 		return {
-			sendRaw: (endpoint, datagram) => this.#sendRaw(endpoint, datagram),
+			sendRaw: (endpoint, datagram) => this.#paths.sendRaw(endpoint, datagram),
 			get port() {
 				return node.#link.port;
 			},
@@ -480,7 +440,7 @@ export class Node implements SocketNode {
 				return node.#health.relayDownMS() > deadRelayMS ? node.#derp.home : 0;
 			},
 			endpointsChanged: (endpoints: readonly OwnEndpoint[]) => this.#control.updateEndpoints(endpoints),
-			endpointsFresh: () => this.#withPaths(() => this.#paths.ownEndpointsUpdated(monotonicMS())),
+			endpointsFresh: () => this.#paths.ownEndpointsUpdated(),
 			homeChanged: (region) => {
 				this.#derp.setHome(region);
 				this.#health.look();
@@ -502,7 +462,8 @@ export class Node implements SocketNode {
 	}
 
 	#relayStatus(status: RegionStatus): void {
-		if (status.error && status.error.code === "certificate") this.#owner.error(new TailnetError("certificate", `relay ${status.code}: ${status.error.message}`));
+		if (status.error && status.error.code === "certificate")
+			this.#owner.error(new TailnetError("certificate", `relay ${status.code}: ${status.error.message}`));
 		if (status.home) this.#health.look();
 	}
 
@@ -510,7 +471,7 @@ export class Node implements SocketNode {
 
 	#facts(): LayerFacts {
 		const { self, derpMap, health } = this.netmap;
-		const unixSeconds = Math.floor(wallClockMS() / 1000);
+		const unixSeconds = this.netmap.clock.unixSeconds(monotonicMS());
 		const keyExpired = this.#hasMap && self.isExpired(unixSeconds);
 		if (keyExpired && !this.#keyExpired) this.#control.keyExpired();
 		this.#keyExpired = keyExpired;
@@ -520,9 +481,10 @@ export class Node implements SocketNode {
 			authorized: self.authorized,
 			keyExpired,
 			keyExpiry: self.keyExpiry,
+			unixSeconds,
 			hasRegions: derpMap.regions.size > 0,
 			home: this.#derp.status.find((status) => status.home),
-			udp: this.#isRelayOnly ? undefined : this.network.last?.udp,
+			udp: this.#paths.isRelayOnly ? undefined : this.network.last?.udp,
 			netmap: health,
 		};
 	}
@@ -540,4 +502,3 @@ function portSeed(): number {
 	const bytes = randomBytes(2);
 	return ((bytes[0] as number) << 8) | (bytes[1] as number);
 }
-

@@ -20,7 +20,7 @@ import { Resolver } from "./socket/resolver.js";
 import { TCP, type TCPOptions } from "./socket/tcp.js";
 import { UDP, type UDPOptions } from "./socket/udp.js";
 
-export { TailnetError, type ErrorCode } from "./errors.js";
+export { type ErrorCode, TailnetError } from "./errors.js";
 export type { HealthCondition, TailnetState } from "./health.js";
 
 export type PingKind = "disco" | "tsmp" | "icmp" | "peerapi";
@@ -119,10 +119,18 @@ function guarded(tailnet: { report(error: unknown): void }, action: () => void):
 
 export default class Tailnet {
 	/** Classes bound to this node, to the ECMA-419 contract: give them as `io` to the SDK's clients and servers. */
-	readonly TCP: new (options?: TCPOptions) => TCP;
-	readonly UDP: new (options?: UDPOptions) => UDP;
-	readonly Listener: new (options?: ListenerOptions) => Listener;
-	readonly Resolver: new (options?: object) => Resolver;
+	readonly TCP: new (
+		options?: TCPOptions,
+	) => TCP;
+	readonly UDP: new (
+		options?: UDPOptions,
+	) => UDP;
+	readonly Listener: new (
+		options?: ListenerOptions,
+	) => Listener;
+	readonly Resolver: new (
+		options?: object,
+	) => Resolver;
 	/** Fulfilled when the node is running for the first time; rejected when it is closed before. */
 	readonly running: Promise<void>;
 	readonly #node: Node;
@@ -262,7 +270,8 @@ export default class Tailnet {
 		const { kind = "disco", timeoutMS = 5000 } = options;
 		const index = await this.#find(peer);
 		if (kind === "peerapi") return this.#pingPeerAPI(index, timeoutMS);
-		if (kind !== "disco" && kind !== "tsmp" && kind !== "icmp") throw new TailnetError("argument", `kind: expected disco, tsmp, icmp or peerapi, got ${String(kind)}`);
+		if (kind !== "disco" && kind !== "tsmp" && kind !== "icmp")
+			throw new TailnetError("argument", `kind: expected disco, tsmp, icmp or peerapi, got ${String(kind)}`);
 		return this.#node.ping(kind, index, timeoutMS);
 	}
 

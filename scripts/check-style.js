@@ -16,7 +16,9 @@ function portable() {
 	const problems = [];
 	for (const name of readdirSync(join(root, "modules"), { recursive: true }).filter((file) => file.endsWith(".ts"))) {
 		const text = readFileSync(join(root, "modules", name), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
-		for (const match of text.matchAll(/\b(Buffer|process|setTimeout|setInterval|setImmediate|queueMicrotask|TextEncoder|TextDecoder|require|console|URL|fetch|crypto|performance)\b\s*[.(]/g)) {
+		for (const match of text.matchAll(
+			/\b(Buffer|process|setTimeout|setInterval|setImmediate|queueMicrotask|TextEncoder|TextDecoder|require|console|URL|fetch|crypto|performance)\b\s*[.(]/g,
+		)) {
 			if (!/[.\w#]$/.test(text.slice(0, match.index))) problems.push(`modules/${name}: ${match[0]}`);
 		}
 		for (const match of text.matchAll(/from "([^"]+)"|import\("([^"]+)"\)/g)) {

@@ -61,7 +61,12 @@ export function ensureDebian(wanted) {
 
 /** What the native core needs. */
 export const corePackages = [
-	...(has("cc") || has("gcc") || has("clang") ? [] : [["gcc", "gcc"], ["libc6-dev", "/usr/include/stdio.h"]]),
+	...(has("cc") || has("gcc") || has("clang")
+		? []
+		: [
+				["gcc", "gcc"],
+				["libc6-dev", "/usr/include/stdio.h"],
+			]),
 	["libsodium-dev", "/usr/include/sodium.h"],
 	["liblwip-dev", "/usr/include/lwip/lwip/init.h"],
 ];

@@ -16,7 +16,11 @@ function ensureXS() {
 	const folder = join(root, "node_modules/@agoric/xsnap");
 	const worker = join(folder, "xsnap-native/xsnap/build/bin/lin/release/xsnap-worker");
 	if (existsSync(worker)) return true;
-	ensureDebian([["make", "make"], ["gcc", "gcc"], ["libc6-dev", "/usr/include/stdio.h"]]);
+	ensureDebian([
+		["make", "make"],
+		["gcc", "gcc"],
+		["libc6-dev", "/usr/include/stdio.h"],
+	]);
 	console.error("test: building the XS engine");
 	try {
 		run("sh", ["-c", "{ cat build.env; echo node src/build.js; } | xargs env"], { cwd: folder });
@@ -32,21 +36,37 @@ const hasGo = () => (process.env.PATH ?? "").split(":").some((folder) => existsS
 /** name, what it needs (undefined = ready, else what is missing), and the program. */
 const rings = [
 	{ name: "types", command: [node, "scripts/check-types.js"] },
-	{ name: "style", needs: () => (ensureDebian([["clang-format", "clang-format"]]).length ? "clang-format" : undefined), command: [node, "scripts/check-style.js"] },
+	{
+		name: "style",
+		needs: () => (ensureDebian([["clang-format", "clang-format"]]).length ? "clang-format" : undefined),
+		command: [node, "scripts/check-style.js"],
+	},
 	{ name: "unit", command: [node, "scripts/unit.js"] },
 	{ name: "xs", needs: () => (ensureXS() ? undefined : "a C compiler and make, to build the XS engine"), command: [node, "tests/xs/run.js"] },
 	{
 		name: "native",
-		needs: () => (ensureDebian([...corePackages, ["clang", "clang"], ["libclang-rt-14-dev", "/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux"]]).length ? "clang with its sanitizers" : undefined),
+		needs: () =>
+			ensureDebian([...corePackages, ["clang", "clang"], ["libclang-rt-14-dev", "/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux"]]).length
+				? "clang with its sanitizers"
+				: undefined,
 		command: [node, "tests/native/build.js"],
 	},
-	{ name: "fuzz", needs: () => (ensureDebian([["clang", "clang"]]).length ? "clang with libFuzzer" : undefined), command: [node, "tests/native/build.js", "fuzz", process.env.FUZZ_SECONDS ?? "5"] },
+	{
+		name: "fuzz",
+		needs: () => (ensureDebian([["clang", "clang"]]).length ? "clang with libFuzzer" : undefined),
+		command: [node, "tests/native/build.js", "fuzz", process.env.FUZZ_SECONDS ?? "5"],
+	},
 	{
 		name: "interop",
 		needs: () => {
 			if (!hasGo()) return "Go 1.26 or later";
 			if (process.getuid?.() !== 0) return "root, for network namespaces";
-			return ensureDebian([["iproute2", "/usr/sbin/ip"], ["nftables", "/usr/sbin/nft"]]).length ? "iproute2 and nftables" : undefined;
+			return ensureDebian([
+				["iproute2", "/usr/sbin/ip"],
+				["nftables", "/usr/sbin/nft"],
+			]).length
+				? "iproute2 and nftables"
+				: undefined;
 		},
 		command: [node, "tests/interop/run.js"],
 	},
@@ -105,7 +125,9 @@ for (const ring of rings) {
 		counts = { passed: 0, failed: 0, skipped: 1, why: `needs ${missing}` };
 	} else counts = await runRing(ring);
 	for (const key of Object.keys(total)) total[key] += counts[key];
-	summary.push(`${ring.name.padEnd(11)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped  ${Math.round((Date.now() - started) / 1000)} s${counts.why ? `  (${counts.why})` : ""}`);
+	summary.push(
+		`${ring.name.padEnd(11)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped  ${Math.round((Date.now() - started) / 1000)} s${counts.why ? `  (${counts.why})` : ""}`,
+	);
 }
 console.log(`\n${summary.join("\n")}\n`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);

@@ -7,10 +7,14 @@ import { root } from "./prepare.js";
 const report = join(root, "build", "jest.json");
 mkdirSync(join(root, "build"), { recursive: true });
 rmSync(report, { force: true });
-spawnSync(process.execPath, ["--experimental-vm-modules", "--no-warnings", join(root, "node_modules/jest/bin/jest.js"), "--json", `--outputFile=${report}`, ...process.argv.slice(2)], {
-	cwd: root,
-	stdio: ["ignore", "ignore", "inherit"],
-});
+spawnSync(
+	process.execPath,
+	["--experimental-vm-modules", "--no-warnings", join(root, "node_modules/jest/bin/jest.js"), "--json", `--outputFile=${report}`, ...process.argv.slice(2)],
+	{
+		cwd: root,
+		stdio: ["ignore", "ignore", "inherit"],
+	},
+);
 const result = JSON.parse(readFileSync(report, "utf8"));
 for (const file of result.testResults) {
 	if (file.status === "failed" && file.assertionResults.length === 0) console.log(`not ok - ${file.name}: ${file.message}`);

@@ -1,8 +1,9 @@
 /** Loads the native core. hosts/node/build-addon.js builds it; where it lies is told by that script. */
-import { createRequire } from "node:module";
+
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type * as contract from "../../modules/host-contract.js";
 
 export interface Addon {

@@ -1,5 +1,5 @@
 /** Streams outside the tailnet (control, DERP) on node:net and node:tls, with the certificate rules of protocol/relay.md §3.3. */
-import { X509Certificate, createHash } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { Connection as ConnectionContract, ConnectionOptions, HostError, HostErrorCode, TLSOptions } from "../../modules/host-contract.js";

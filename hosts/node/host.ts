@@ -7,14 +7,20 @@ import { addon } from "./addon.js";
 export { Connection } from "./connection.js";
 export { openStore } from "./store.js";
 
-export const { monotonicMS, x25519, x25519PublicKey, blake2s, hkdfBlake2s, aeadSeal, aeadOpen, boxSharedKey, boxSeal, boxOpen, equalBytes, wipe, crc32 } = addon;
+export const { monotonicMS, x25519, x25519PublicKey, blake2s, hkdfBlake2s, aeadSeal, aeadOpen, boxSharedKey, boxSeal, boxOpen, equalBytes, wipe, crc32 } =
+	addon;
 export const { JSONScanner, Tunnel } = addon;
 
 export function wallClockMS(): number {
 	return Date.now();
 }
 
-export const machine = Object.freeze({ os: os.platform() === "win32" ? "windows" : os.platform(), osVersion: os.release(), model: os.machine(), hostname: os.hostname() });
+export const machine = Object.freeze({
+	os: os.platform() === "win32" ? "windows" : os.platform(),
+	osVersion: os.release(),
+	model: os.machine(),
+	hostname: os.hostname(),
+});
 
 export function startTimer(callback: () => void, delayMS: number): contract.Timer {
 	return { timer: setTimeout(callback, delayMS) };

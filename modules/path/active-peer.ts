@@ -30,8 +30,6 @@ export interface PathTunnel {
 	/** By the same socket as WireGuard. */
 	sendRaw(endpoint: string, datagram: Uint8Array): void;
 	derpSend(region: number, nodeKey: Uint8Array, packet: Uint8Array): void;
-	/** A whole IP packet of ours, to be routed like any other. */
-	inject(packet: Uint8Array): void;
 }
 
 /** What the paths tell their owner. */

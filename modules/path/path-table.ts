@@ -14,7 +14,7 @@
  */
 import { bytesKey, type DiscoBox } from "../disco/box.js";
 import { endpointToText, parseAddress, parseEndpoint } from "../netmap/address.js";
-import type { NetmapChange, NetmapLookup, SelfLookup } from "../netmap/types.js";
+import type { NetmapChange, NetmapLookup } from "../netmap/types.js";
 import type { Activity } from "../tunnel/link.js";
 import { ActivePeer, type PathOwner, type PathTunnel } from "./active-peer.js";
 import { DiscoReceiver } from "./disco-receiver.js";
@@ -42,7 +42,6 @@ export interface PathTableOptions {
 	tunnel: PathTunnel;
 	owner: PathOwner;
 	netmap: NetmapLookup;
-	self: Pick<SelfLookup, "address4" | "address6">;
 	/** 32 bytes. */
 	nodeKey: Uint8Array;
 	box: DiscoBox;

@@ -21,20 +21,22 @@ export class Resolver {
 	/** One of the callbacks runs later, unless the resolver is closed before. @param callback instead of the callbacks: (error, address) */
 	resolve(request: ResolveRequest, callback?: (error: TailnetError | null, address?: string) => void): void {
 		const { host, onResolved, onError } = request;
-		this.#resolve(String(host)).then(
-			(addresses) => {
-				if (this.#closed) return;
-				if (callback) callback(null, addresses[0]);
-				else onResolved?.call(this, host, addresses[0] as string);
-			},
-			(error: TailnetError) => {
-				if (this.#closed) return;
-				if (callback) callback(error);
-				else onError?.call(this, host);
-			},
-		).catch(() => {
-			// An exception in the app's callback; there is nobody to tell.
-		});
+		this.#resolve(String(host))
+			.then(
+				(addresses) => {
+					if (this.#closed) return;
+					if (callback) callback(null, addresses[0]);
+					else onResolved?.call(this, host, addresses[0] as string);
+				},
+				(error: TailnetError) => {
+					if (this.#closed) return;
+					if (callback) callback(error);
+					else onError?.call(this, host);
+				},
+			)
+			.catch(() => {
+				// An exception in the app's callback; there is nobody to tell.
+			});
 	}
 
 	/** Idempotent. */

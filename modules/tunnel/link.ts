@@ -128,7 +128,10 @@ export class TunnelLink {
 	}
 
 	peer(peer: PeerRecord): void {
-		const record = this.#writer.begin(Command.peer, peer.jailed ? 1 : 0, peer.homeRegion).u32(peer.handle).bytes(peer.publicKey);
+		const record = this.#writer
+			.begin(Command.peer, peer.jailed ? 1 : 0, peer.homeRegion)
+			.u32(peer.handle)
+			.bytes(peer.publicKey);
 		if (peer.masqueradeV4) record.bytes(peer.masqueradeV4.subarray(12));
 		else record.zeros(4);
 		if (peer.masqueradeV6) record.bytes(peer.masqueradeV6);
@@ -217,7 +220,13 @@ export class TunnelLink {
 	}
 
 	tcpConnect(socket: number, address: Uint8Array, port: number, noDelay: boolean): void {
-		this.#send(this.#writer.begin(Command.tcpConnect, noDelay ? 1 : 0, port).u32(socket).bytes(address).end());
+		this.#send(
+			this.#writer
+				.begin(Command.tcpConnect, noDelay ? 1 : 0, port)
+				.u32(socket)
+				.bytes(address)
+				.end(),
+		);
 	}
 
 	tcpListen(socket: number, port: number): void {
@@ -235,7 +244,12 @@ export class TunnelLink {
 	/** The handle is dead at once. Bytes written leave first unless abort is set. */
 	socketClose(socket: number, abort: boolean): void {
 		if (!this.#sockets.delete(socket)) return;
-		this.#send(this.#writer.begin(Command.socketClose, abort ? 1 : 0).u32(socket).end());
+		this.#send(
+			this.#writer
+				.begin(Command.socketClose, abort ? 1 : 0)
+				.u32(socket)
+				.end(),
+		);
 	}
 
 	/** @returns bytes taken */

@@ -163,7 +163,12 @@ function matchers(actual: unknown, negated: boolean) {
 		toBeCloseTo: (expected: number, digits = 2) => check(Math.abs(number - expected) < 10 ** -digits / 2, "to be close to", expected),
 		toContain: (expected: unknown) =>
 			check(typeof actual === "string" ? actual.includes(expected as string) : [...(actual as Iterable<unknown>)].includes(expected), "to contain", expected),
-		toContainEqual: (expected: unknown) => check([...(actual as Iterable<unknown>)].some((item) => matches(item, expected, false)), "to contain", expected),
+		toContainEqual: (expected: unknown) =>
+			check(
+				[...(actual as Iterable<unknown>)].some((item) => matches(item, expected, false)),
+				"to contain",
+				expected,
+			),
 		toHaveLength: (expected: number) => check((actual as { length: number }).length === expected, "to have length", expected),
 		toHaveProperty: (keys: string | readonly string[], ...expected: unknown[]) => {
 			const { found, value } = at(actual, keys);
@@ -197,10 +202,12 @@ function later(promise: unknown, wanted: "resolves" | "rejects") {
 	};
 	const wrap = (negated: boolean) =>
 		new Proxy({} as Record<keyof Matchers, (...expected: unknown[]) => Promise<void>>, {
-			get: (_target, name) => async (...expected: unknown[]) => {
-				const all = matchers(await settle(), negated) as unknown as Record<string, (...expected: unknown[]) => void>;
-				all[name as string]?.(...expected);
-			},
+			get:
+				(_target, name) =>
+				async (...expected: unknown[]) => {
+					const all = matchers(await settle(), negated) as unknown as Record<string, (...expected: unknown[]) => void>;
+					all[name as string]?.(...expected);
+				},
 		});
 	return Object.assign(wrap(false), { not: wrap(true) });
 }

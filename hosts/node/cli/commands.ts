@@ -1,8 +1,9 @@
 /** The commands of the machine interface: one JSON object a line in, one result out. */
-import { getHeapStatistics, setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+
 import { request } from "node:http";
 import { isIP } from "node:net";
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type Tailnet from "../../../modules/tailnet.js";
 import type { PingKind } from "../../../modules/tailnet.js";
 import { TailnetStream } from "../stream.js";
@@ -113,7 +114,14 @@ function memory(tailnet: Tailnet): Fields {
 	collect();
 	collect();
 	const { heapUsed, arrayBuffers, external, rss } = process.memoryUsage();
-	return { heapBytes: heapUsed, arrayBuffersBytes: arrayBuffers, externalBytes: external, rssBytes: rss, mallocedBytes: getHeapStatistics().malloced_memory, counters: tailnet.counters };
+	return {
+		heapBytes: heapUsed,
+		arrayBuffersBytes: arrayBuffers,
+		externalBytes: external,
+		rssBytes: rss,
+		mallocedBytes: getHeapStatistics().malloced_memory,
+		counters: tailnet.counters,
+	};
 }
 
 const actions: Record<string, (tailnet: Tailnet, fields: Fields) => Fields | Promise<Fields>> = {

@@ -3,13 +3,13 @@
  * and relayed throughput. Ends 0 only if all of it worked.
  */
 import { createServer } from "node:http";
-import Tailnet from "../../../modules/tailnet.js";
 import type { PingKind } from "../../../modules/tailnet.js";
+import Tailnet from "../../../modules/tailnet.js";
 import { type Lab, startLab } from "../../../tests/lab/lab.js";
+import { TailnetStream } from "../stream.js";
 import { bulk } from "./bulk.js";
 import type { CommandOptions } from "./options.js";
 import { serveEcho, serveStatus, statusPort } from "./services.js";
-import { TailnetStream } from "../stream.js";
 import { ExitCode } from "./up.js";
 
 const bulkBytes = 32 * 1024 * 1024;
@@ -34,7 +34,10 @@ function startNode(lab: Lab, hostname: string): Tailnet {
 }
 
 function within<T>(promise: Promise<T>, what: string): Promise<T> {
-	return Promise.race([promise, new Promise<never>((_resolve, reject) => setTimeout(() => reject(new Error(`${what}: not within ${limitMS} ms`)), limitMS).unref())]);
+	return Promise.race([
+		promise,
+		new Promise<never>((_resolve, reject) => setTimeout(() => reject(new Error(`${what}: not within ${limitMS} ms`)), limitMS).unref()),
+	]);
 }
 
 /** Until a peer is in the map of a node, with the relay that reaches it. */
@@ -92,7 +95,11 @@ async function show(lab: Lab, a: Tailnet, b: Tailnet): Promise<void> {
 	say(`${bulkBytes / 1048576} MB echoed, direct`, `${direct.megabitsPerSecond.toFixed(0)} Mbit/s`);
 	for (const name of ["alpha", "beta"]) useRelayOnly(lab, name, true);
 	// A ping that was on its way by UDP when that was forbidden has no answer.
-	for (let i = 0; i < directTries && !via.startsWith("DERP"); i += 1) via = await a.ping("beta", { timeoutMS: 500 }).then((answer) => answer.via, () => "");
+	for (let i = 0; i < directTries && !via.startsWith("DERP"); i += 1)
+		via = await a.ping("beta", { timeoutMS: 500 }).then(
+			(answer) => answer.via,
+			() => "",
+		);
 	if (!via.startsWith("DERP")) throw new Error("the path did not move to the relay");
 	say("path to beta without UDP", via);
 	const relayed = await bulk(a, address, 7, relayedBytes, "echo", 60_000);

@@ -84,7 +84,10 @@ export function parseOptions(words: readonly string[], environment: Readonly<Rec
 	}
 
 	const keyFile = values.get("auth-key-file");
-	const authKey = keyFile !== undefined ? readText(keyFile, "--auth-key-file").trim() : (values.get("auth-key") ?? environment["TAILNET_AUTH_KEY"] ?? environment["TS_AUTHKEY"]);
+	const authKey =
+		keyFile !== undefined
+			? readText(keyFile, "--auth-key-file").trim()
+			: (values.get("auth-key") ?? environment["TAILNET_AUTH_KEY"] ?? environment["TS_AUTHKEY"]);
 	const authority = values.get("derp-ca");
 	const logLevel = (values.get("log-level") ?? "warning") as CommandOptions["logLevel"];
 	if (!levels.includes(logLevel)) throw new UsageError(`--log-level: expected one of ${levels.join(", ")}`);

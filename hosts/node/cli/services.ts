@@ -62,7 +62,11 @@ export function serveStatus(tailnet: Tailnet): void {
 			return;
 		}
 		const body = isJSON ? JSON.stringify(statusJSON(tailnet)) : statusPage(tailnet);
-		response.writeHead(200, { "content-type": isJSON ? "application/json" : "text/html; charset=utf-8", "content-length": Buffer.byteLength(body), "cache-control": "no-store" });
+		response.writeHead(200, {
+			"content-type": isJSON ? "application/json" : "text/html; charset=utf-8",
+			"content-length": Buffer.byteLength(body),
+			"cache-control": "no-store",
+		});
 		response.end(request.method === "HEAD" ? undefined : body);
 	});
 	new tailnet.Listener({

@@ -15,26 +15,26 @@ export function statusJSON(tailnet: Tailnet) {
 	};
 }
 
-function escape(text: string): string {
+function escapeHTML(text: string): string {
 	return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 export function statusPage(tailnet: Tailnet): string {
 	const status = statusJSON(tailnet);
 	const peers = status.peers
-		.map((peer) => `<tr><td>${escape(peer.name)}</td><td>${escape(peer.addresses.join(", "))}</td><td>${escape(peer.path ?? "")}</td></tr>`)
+		.map((peer) => `<tr><td>${escapeHTML(peer.name)}</td><td>${escapeHTML(peer.addresses.join(", "))}</td><td>${escapeHTML(peer.path ?? "")}</td></tr>`)
 		.join("\n");
-	const health = status.health.map((condition) => `<li>${escape(condition.text)}</li>`).join("\n");
+	const health = status.health.map((condition) => `<li>${escapeHTML(condition.text)}</li>`).join("\n");
 	return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>${escape(status.name)}</title>
+<title>${escapeHTML(status.name)}</title>
 <style>body{font:16px system-ui;margin:1.5rem;max-width:60rem;color-scheme:light dark}td,th{text-align:left;padding:.2rem 1rem .2rem 0}</style>
-<h1>${escape(status.name)}</h1>
-<p>${escape(status.addresses.join(", "))}</p>
-<p>State: <strong>${escape(status.state)}</strong> ${escape(status.reason)}</p>
-<p>Relay: ${escape(status.homeRegion ?? "none")}</p>
+<h1>${escapeHTML(status.name)}</h1>
+<p>${escapeHTML(status.addresses.join(", "))}</p>
+<p>State: <strong>${escapeHTML(status.state)}</strong> ${escapeHTML(status.reason)}</p>
+<p>Relay: ${escapeHTML(status.homeRegion ?? "none")}</p>
 ${health === "" ? "" : `<h2>Health</h2><ul>${health}</ul>`}
 <h2>Peers</h2>
 <table><tr><th>Name</th><th>Addresses</th><th>Path</th></tr>

@@ -7,8 +7,8 @@
 import { createInterface } from "node:readline";
 import Tailnet, { type TailnetOptions } from "../../../modules/tailnet.js";
 import { logging } from "../host.js";
-import { listenLocally } from "./local-socket.js";
 import { type Output, runCommand } from "./commands.js";
+import { listenLocally } from "./local-socket.js";
 import type { CommandOptions } from "./options.js";
 import { qrText } from "./qr.js";
 import { serveEcho, serveStatus } from "./services.js";
@@ -93,7 +93,8 @@ export async function up(options: CommandOptions): Promise<number> {
 				},
 				onLogin: (url) => output({ event: "login", url }),
 				onSelfChange: selfEvent,
-				onPeersChange: (change) => output({ event: "peers", total: change.total, added: change.added.length, changed: change.changed.length, removed: change.removed.length }),
+				onPeersChange: (change) =>
+					output({ event: "peers", total: change.total, added: change.added.length, changed: change.changed.length, removed: change.removed.length }),
 				onPathChange: (peer, via) => output({ event: "path", peer, via }),
 				onHealthChange: (warnings) => output({ event: "health", warnings }),
 				onError(error) {

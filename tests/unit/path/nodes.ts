@@ -160,7 +160,6 @@ export class TestNode {
 	/** Records for the tunnel, as text, since the last takeRecords(). */
 	records: string[] = [];
 	readonly peers: PeerRecord[] = [];
-	readonly injected: Uint8Array[] = [];
 	readonly answers: string[] = [];
 	ownEndpoints = { addresses: ["203.0.113.77:41641"] as readonly string[], fresh: true, isFresh: () => this.ownEndpoints.fresh };
 	endpointsWanted = 0;
@@ -181,7 +180,6 @@ export class TestNode {
 				sessionDrop: (handle) => this.records.push(`drop ${handle & 0xffff}`),
 				sendRaw: (endpoint, packet) => this.sent.push({ to: `udp ${endpoint}`, packet: packet.slice() }),
 				derpSend: (region, nodeKey, packet) => this.sent.push({ to: `derp ${region} ${toHex(nodeKey).slice(0, 8)}`, packet: packet.slice() }),
-				inject: (packet) => this.injected.push(packet.slice()),
 			},
 			owner: {
 				endpointsWanted: () => {
@@ -191,7 +189,6 @@ export class TestNode {
 				pingAnswered: (token, latencyMS, address, region) => this.answers.push(`${token} ${latencyMS} ${address || `DERP ${region}`}`),
 			},
 			netmap: this.netmap,
-			self: { address4: parseAddress("100.64.0.1"), address6: parseAddress("fd7a:115c:a1e0::1") },
 			nodeKey: this.nodeKey,
 			box: this.box,
 			ownEndpoints: this.ownEndpoints,

@@ -163,7 +163,10 @@ describe("Resolver", () => {
 	test("tells the first address, or that there is none", async () => {
 		const resolver = new Resolver((host) => (host === "laptop" ? Promise.resolve(["100.64.0.9", "fd7a::9"]) : Promise.reject(new Error("none"))));
 		const told: string[] = [];
-		const callbacks = { onResolved: (host: string, address: string) => void told.push(`${host} ${address}`), onError: (host: string) => void told.push(`no ${host}`) };
+		const callbacks = {
+			onResolved: (host: string, address: string) => void told.push(`${host} ${address}`),
+			onError: (host: string) => void told.push(`no ${host}`),
+		};
 		resolver.resolve({ host: "laptop", ...callbacks });
 		resolver.resolve({ host: "phone", ...callbacks });
 		expect(told).toEqual([]);

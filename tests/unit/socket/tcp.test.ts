@@ -257,7 +257,11 @@ describe("TCP: from", () => {
 		node.fake.deliver(1, 1, 2, 3);
 		old.read();
 		const events: string[] = [];
-		const socket = new TCP(node, { from: old, onReadable: (count) => void events.push(`readable ${count}`), onWritable: (count) => void events.push(`writable ${count}`) });
+		const socket = new TCP(node, {
+			from: old,
+			onReadable: (count) => void events.push(`readable ${count}`),
+			onWritable: (count) => void events.push(`writable ${count}`),
+		});
 		expect(events).toEqual([]);
 		testing.advance(1);
 		expect(events).toEqual(["readable 2", "writable 100"]);
