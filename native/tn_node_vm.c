@@ -221,7 +221,7 @@ size_t tn_node_vm_read(struct tn_node *node, uint32_t handle, uint8_t *out, size
 		return 0;
 	uint32_t before = tn_ring_used(&socket->receive);
 	uint32_t taken = tn_ring_read(&socket->receive, out, length < TN_STREAM_RECEIVE ? (uint32_t)length : TN_STREAM_RECEIVE);
-	if (taken > 0 && TN_STREAM_RECEIVE - before < TCP_WND) {
+	if (taken > 0 && TN_STREAM_RECEIVE - before < (TN_STREAM_WINDOW > TCP_WND ? TN_STREAM_WINDOW : TCP_WND)) {
 		tn_socket_touch(socket);
 		kick(node);
 	}

@@ -7,10 +7,7 @@
 #include "tn_netif.h"
 #include "tn_port.h"
 #include "tn_records.h"
-
-#if TN_STREAM_RECEIVE < TCP_WND
-#error "the receive ring must hold a whole TCP window"
-#endif
+#include "tn_window.h"
 
 /* Where lwIP wants every segment in one piece of memory it copies what it is given, whatever it is told; the ring is then free at once. */
 #if LWIP_NETIF_TX_SINGLE_PBUF
@@ -79,10 +76,10 @@ static void abort_stream(struct tn_socket *socket)
 }
 
 /** Nagle's rule: a small segment waits while others are on their way, unless the app wants no delay or nothing follows. */
-static bool must_wait(const struct tn_socket *socket, uint32_t length)
+static bool must_wait(const struct tn_socket *socket, uint32_t available)
 {
 	const struct tcp_pcb *pcb = socket->stream;
-	return length < pcb->mss && !socket->no_delay && !socket->is_closing && (pcb->unacked != NULL || pcb->unsent != NULL);
+	return available < pcb->mss && !socket->no_delay && !socket->is_closing && (pcb->unacked != NULL || pcb->unsent != NULL);
 }
 
 /** Moves bytes from the send ring into lwIP, in whole segments while there are more. */
@@ -94,7 +91,7 @@ static bool fill(struct tn_socket *socket)
 		const uint8_t *bytes;
 		uint32_t used = tn_ring_used(&socket->send) - socket->queued;
 		uint32_t length = tn_ring_peek(&socket->send, socket->queued, &bytes);
-		uint32_t room = tcp_sndbuf(pcb);
+		uint32_t room = pcb->snd_buf;
 		if (length == 0 || room == 0)
 			break;
 		if (length > room)
@@ -107,7 +104,7 @@ static bool fill(struct tn_socket *socket)
 			if (length > pcb->mss)
 				length -= length % pcb->mss;
 		}
-		if (must_wait(socket, length))
+		if (must_wait(socket, used))
 			break;
 		if (tcp_write(pcb, bytes, (u16_t)length, (u8_t)(WRITE_FLAGS | (length < used ? TCP_WRITE_FLAG_MORE : 0))) != ERR_OK)
 			break;
@@ -140,11 +137,9 @@ static void open_window(struct tn_socket *socket)
 	uint32_t more = room > promised ? room - promised : 0;
 	if (more > socket->unread)
 		more = socket->unread;
-	while (more > 0) {
-		u16_t part = (u16_t)(more < UINT16_MAX ? more : UINT16_MAX);
-		tcp_recved(pcb, part);
-		socket->unread -= part;
-		more -= part;
+	if (more > 0) {
+		socket->unread -= more;
+		tn_window_open(pcb, more);
 	}
 }
 
@@ -159,6 +154,7 @@ static void finish(struct tn_socket *socket)
 		open_window(socket);
 	}
 	detach(socket);
+	tn_window_restore(pcb);
 	if (tcp_close(pcb) != ERR_OK) {
 		attach(socket, pcb);
 		return;
@@ -188,7 +184,7 @@ static err_t on_receive(void *context, struct tcp_pcb *pcb, struct pbuf *p, err_
 		return ERR_OK;
 	}
 	if (socket->is_closing) {
-		tcp_recved(pcb, p->tot_len);
+		tn_window_open(pcb, p->tot_len);
 		pbuf_free(p);
 		return ERR_OK;
 	}
@@ -243,6 +239,7 @@ static void on_error(void *context, err_t error)
 static void become_connected(struct tn_socket *socket, uint32_t flag)
 {
 	struct tcp_pcb *pcb = socket->stream;
+	tn_window_widen(pcb);
 	socket->is_connected = true;
 	socket->local_port = pcb->local_port;
 	socket->remote_port = pcb->remote_port;

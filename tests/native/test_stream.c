@@ -133,6 +133,64 @@ TN_TEST("the TCP window closes while the VM does not read, and opens again")
 	net_free(net);
 }
 
+TN_TEST("without nodelay small writes wait for each other, and acknowledgements for none of them")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	uint8_t record[24], piece[100] = {0}, got[4096];
+	net_peers(a, b);
+	net_listen(b, 7);
+	net_settle(net);
+	uint32_t client = net_open(a);
+	net_record(record, TN_COMMAND_TCP_CONNECT, 0, 7);
+	tn_store32le(record + 4, client);
+	memcpy(record + 8, b->address4, 16);
+	net_send(a, record, sizeof record);
+	net_run(net, 100);
+	uint32_t server = b->last_accepted;
+	for (unsigned i = 0; i < 20; i++) {
+		/* Both sides write small pieces at once, three times. */
+		size_t arrived[2] = {0};
+		uint64_t start = net->now;
+		for (unsigned j = 0; j < 3; j++) {
+			tn_node_vm_write(a->node, client, piece, sizeof piece);
+			tn_node_vm_write(b->node, server, piece, sizeof piece);
+			net_turn(net);
+		}
+		while ((arrived[0] < 300 || arrived[1] < 300) && net->now - start < 10000) {
+			net_run(net, 10);
+			arrived[0] += tn_node_vm_read(a->node, client, got, sizeof got);
+			arrived[1] += tn_node_vm_read(b->node, server, got, sizeof got);
+		}
+		CHECK(arrived[0] == 300 && arrived[1] == 300);
+		CHECK(net->now - start <= 600);
+	}
+	net_free(net);
+}
+
+TN_TEST("windows beyond 64 KB: more than 80 segments of one connection are on their way at once")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	net_peers(a, b);
+	net_listen(b, 7);
+	net_settle(net);
+	uint32_t client = net_connect(a, b->address4, 7), sent = 0, received = 0, most = 0;
+	bool is_right = true;
+	net_run(net, 100);
+	for (unsigned i = 0; i < 600; i++) {
+		write_some(a, client, &sent, 20000000);
+		/* The wire holds what it carries until the next round. */
+		net_turn(net);
+		if (net->wire_count > most)
+			most = (uint32_t)net->wire_count;
+		net->now += 5;
+		read_some(b, b->last_accepted, &received, &is_right);
+	}
+	CHECK(is_right && most > 80);
+	net_free(net);
+}
+
 TN_TEST("bytes written before a graceful close arrive, then the end")
 {
 	struct net *net = net_new();
