@@ -27,7 +27,7 @@ import { MapPoll } from "./map-poll.js";
 import type { NoiseStream } from "./noise-stream.js";
 import { Owner } from "./owner.js";
 import { PingResponder } from "./ping-request.js";
-import { parseRegisterAnswer, registerRequest } from "./register.js";
+import { logoutRequest, registerRequest } from "./register.js";
 import { balancerHeaders, SelfReport } from "./self-report.js";
 import { type Answer, type Request, Session } from "./session.js";
 import {
@@ -46,8 +46,10 @@ const BACKOFF_LIMIT_MS = 30_000;
 /** After "refused": rarely enough not to be a nuisance, often enough that a device heals when an administrator has. */
 const REFUSED_STEP_MS = 60_000;
 const REFUSED_LIMIT_MS = 3_600_000;
-/** A session that lived this long was a good one: the next failure counts from 1. */
-const GOOD_LIFE_MS = 60_000;
+/** A map ends the backoff. But sessions that die so soon after their map, one after the other, are spaced out: each costs a whole map. */
+const SHORT_LIFE_MS = 10_000;
+const SHORT_LIFE_STEP_MS = 200;
+const SHORT_LIFE_LIMIT_MS = 5000;
 const REGISTER_MS = 30_000;
 const LOGOUT_MS = 15_000;
 /** So many times in a row "I do not know this node key" lead back to registration. */
@@ -80,6 +82,10 @@ export class Control {
 	#messages = 0;
 	#lastMessageMS = 0;
 	#sessionSinceMS = 0;
+	/** The present session has brought a map message. */
+	#hasMap = false;
+	/** Sessions in a row that died soon after their map. */
+	#shortLives = 0;
 	#isClosed = false;
 	#logout: { done: (error?: TailnetError) => void; timer: Timer } | undefined;
 
@@ -256,6 +262,7 @@ export class Control {
 		this.#dialMemory.opened(stream);
 		this.#sessions += 1;
 		this.#sessionSinceMS = monotonicMS();
+		this.#hasMap = false;
 		const session = new Session({
 			stream,
 			authority: this.#authority,
@@ -389,7 +396,8 @@ export class Control {
 		this.#messages += 1;
 		this.#lastMessageMS = monotonicMS();
 		this.#unknownCount = 0;
-		if (this.#lastMessageMS - this.#sessionSinceMS >= GOOD_LIFE_MS) this.#backoff.reset();
+		this.#hasMap = true;
+		this.#backoff.reset();
 		this.#owner.heard();
 		if (message.pingRequest) {
 			const request = message.pingRequest;
@@ -413,29 +421,15 @@ export class Control {
 	#sendLogout(session: Session): void {
 		this.#request?.close();
 		const { nodeKey, authKey } = this.#login;
-		const facts = {
-			version: this.#version,
-			nodeKey,
-			oldNodeKey: undefined,
-			hostinfo: this.#report.hostinfo(),
-			ephemeral: false,
-			authKey,
-			followup: "",
-			isLogout: true,
+		const request = {
+			method: "POST",
+			path: "/machine/register",
+			headers: balancerHeaders(nodeKey),
+			body: utf8Encode(logoutRequest(this.#version, nodeKey, this.#report.hostinfo(), authKey)),
 		};
-		const request = { method: "POST", path: "/machine/register", headers: balancerHeaders(nodeKey), body: utf8Encode(registerRequest(facts)) };
 		this.#request = session.ask(request, MAXIMUM_ANSWER_BYTES, LOGOUT_MS, (error, answer) => {
 			this.#request = undefined;
-			const result = parseRegisterAnswer(answer.text);
-			if (error) this.#loggedOut(error);
-			else if (answer.status === 200 && result && result.kind !== "error") this.#loggedOut(undefined);
-			else
-				this.#loggedOut(
-					new TailnetError(
-						"control-refused",
-						`control did not log the node out: ${result?.kind === "error" ? this.#login.withoutSecrets(result.text) : `status ${answer.status}`}`,
-					),
-				);
+			this.#loggedOut(error ?? this.#login.logoutError(answer.status, answer.text));
 		});
 	}
 
@@ -456,13 +450,18 @@ export class Control {
 	/** What is under way has failed: close it all, and begin again after a while. isOrderly: worth a word only if it cannot be made good. */
 	#failed(error: TailnetError, isOrderly = false): void {
 		if (this.#isClosed) return;
+		if (this.#session && this.#hasMap) {
+			const isShort = monotonicMS() - this.#sessionSinceMS < SHORT_LIFE_MS;
+			this.#shortLives = isShort ? this.#shortLives + 1 : 0;
+		}
 		this.#teardown();
 		if (this.#logout) {
 			this.#loggedOut(error);
 			return;
 		}
 		this.#owner.failed(error, isOrderly);
-		this.#wait(this.#backoff.next(), () => this.#connect());
+		const spacing = Math.min(this.#shortLives * SHORT_LIFE_STEP_MS, SHORT_LIFE_LIMIT_MS);
+		this.#wait(Math.max(this.#backoff.next(), spacing), () => this.#connect());
 	}
 
 	/** Ends session, requests and timers of this attempt. */

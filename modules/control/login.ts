@@ -151,8 +151,15 @@ export class Login {
 		}
 	}
 
+	/** What is wrong with the answer to a logout; undefined = nothing: "expired" is the expected one. */
+	logoutError(status: number, text: string): TailnetError | undefined {
+		const answer = status === 200 ? parseRegisterAnswer(text) : undefined;
+		if (answer && answer.kind !== "error") return undefined;
+		return new TailnetError("control-refused", `control did not log the node out: ${answer ? this.#withoutSecrets(answer.text) : `status ${status}`}`);
+	}
+
 	/** A server may quote what it was given. */
-	withoutSecrets(text: string): string {
+	#withoutSecrets(text: string): string {
 		return this.#authKey === "" ? text : text.split(this.#authKey).join("(auth key)");
 	}
 
@@ -173,11 +180,11 @@ export class Login {
 		}
 		if (this.#startUsingAuthKey()) return { kind: "send" };
 		const code = this.#usesAuthKey || /auth ?key/i.test(text) ? "auth-key" : "control-refused";
-		return { kind: "refused", error: new TailnetError(code, `control refused the registration: ${this.withoutSecrets(text)}`) };
+		return { kind: "refused", error: new TailnetError(code, `control refused the registration: ${this.#withoutSecrets(text)}`) };
 	}
 
 	#badAnswer(status: number, text: string): LoginStep {
-		const words = this.withoutSecrets(printable(text).slice(0, 200));
+		const words = this.#withoutSecrets(printable(text).slice(0, 200));
 		if (status === 400) return { kind: "refused", error: refusalOf("registration", words) };
 		if (status === 200)
 			return { kind: "wait", delayMS: 0, error: new TailnetError("control-protocol", `a register response was expected, not "${words.slice(0, 60)}"`) };

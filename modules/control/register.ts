@@ -33,6 +33,11 @@ export function registerRequest(facts: RegisterFacts): string {
 	return JSON.stringify(request);
 }
 
+/** Gives a node key up. Some servers want the auth key for it. */
+export function logoutRequest(version: number, nodeKey: Uint8Array, hostinfo: JSONObject, authKey: string): string {
+	return registerRequest({ version, nodeKey, oldNodeKey: undefined, hostinfo, ephemeral: false, authKey, followup: "", isLogout: true });
+}
+
 /** The part of an auth key that control wants: a tailnet-lock wrapper behind "--TL" would only be refused. */
 export function bareAuthKey(authKey: string): string {
 	const at = authKey.indexOf("--TL");

@@ -247,6 +247,28 @@ describe("map poll", () => {
 		expect([node.control.status.sessions, node.codes, node.control.status.state]).toEqual([2, [], "running"]);
 	});
 
+	test("a server that dies after every map is asked ever more rarely, up to 5 s; a session that lives resets that", () => {
+		const { server, node } = begin();
+		const kill = () => {
+			server.poll.request.reset(2);
+			server.pump();
+		};
+		for (let i = 0; i < 30; i += 1) {
+			kill();
+			server.through(6000);
+		}
+		expect(node.control.status.sessions).toBe(31);
+		kill();
+		server.after(4000);
+		expect(node.control.status.sessions).toBe(31);
+		server.after(1100);
+		expect(node.control.status.sessions).toBe(32);
+		server.through(11_000);
+		kill();
+		server.after(200);
+		expect(node.control.status.sessions).toBe(33);
+	});
+
 	test("RST_STREAM of the poll and GOAWAY lead to a new session", () => {
 		const { server, node } = begin();
 		server.poll.request.reset(2);

@@ -256,6 +256,21 @@ describe("registration", () => {
 		expect(testing.connections.every((connection) => connection.isClosed)).toBe(true);
 	});
 
+	test("[control 15] a logout that control refuses says why, without the auth key", () => {
+		for (const [answer, text] of [
+			['{"Error":"bad key tskey-auth-good"}', "control did not log the node out: bad key (auth key)"],
+			["<html>", "control did not log the node out: status 200"],
+		] as const) {
+			const { server, node } = begin();
+			run(server, node);
+			registers(server, answer);
+			const done: (string | undefined)[] = [];
+			node.control.logout((error) => done.push(error?.message));
+			server.pump();
+			expect([done, node.control.status.state]).toEqual([[text], "stopped"]);
+		}
+	});
+
 	test("[control 15] logout without a session makes one; without an answer it ends after 15 s", () => {
 		const { server, node } = begin();
 		const done: (string | undefined)[] = [];
