@@ -10,7 +10,7 @@
 #include "tn_vectors.h"
 
 struct built {
-	uint8_t bytes[256];
+	uint8_t bytes[2048];
 	size_t length;
 };
 

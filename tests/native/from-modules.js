@@ -1,6 +1,10 @@
 /*
  * Data for the C tests that the project's own modules make; build.js calls it. The modules are bundled with the test host in place of "tailnet/host".
  *
+ *   node tests/native/from-modules.js [FILE FOLDER]
+ *
+ * With a file of filter vectors, only filter_blocks.h is made, of that file, in that folder.
+ *
  * build/native/filter_blocks.h: rules compiled by modules/netmap
  *   filter_sets[i]        for set i of tests/vectors/filter.json: its blocks (the first, then one for each step "filter"), compiled as
  *                         one chunk and, in `shuffled`, as one chunk for each rule in opposite order; and who holds which capability
@@ -18,7 +22,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const folder = join(root, "build", "native");
+const [filterFile, ownFolder] = process.argv.slice(2);
+const folder = ownFolder ?? join(root, "build", "native");
 
 const ALL_PORTS = { First: 0, Last: 65535 };
 const local = ["100.64.0.1/32", "fd7a:115c:a1e0::1/128"];
@@ -85,14 +90,16 @@ async function load() {
 	}
 }
 
-const vectors = JSON.parse(readFileSync(join(root, "tests", "vectors", "filter.json"), "utf8"));
-const samplePackets = vectors.sets[0].steps.slice(0, 40).map((step) => Buffer.from(step.packet, "hex"));
+const vectors = JSON.parse(readFileSync(filterFile ?? join(root, "tests", "vectors", "filter.json"), "utf8"));
+const sets = vectors.sets ?? [];
+const samplePackets = (sets[0]?.steps ?? []).slice(0, 40).map((step) => Buffer.from(step.packet, "hex"));
 const { compileRules, linkFilter, parseAddress, Interner, schema, JSONScanner } = await load();
 let lines = ["#include <stdbool.h>", "#include <stddef.h>", "#include <stdint.h>", ""];
 let count = 0;
 
 /** A file that a fuzzer begins with. */
 function seedFuzzer(fuzzer, name, data) {
+	if (filterFile) return;
 	mkdirSync(join(folder, "corpus", fuzzer), { recursive: true });
 	writeFileSync(join(folder, "corpus", fuzzer, `seed-${name}`), data);
 }
@@ -128,8 +135,8 @@ for (const [name, { rules, localNets = local }] of Object.entries(filters)) {
 	lines.push(`static const struct filter_block filter_block_${name} = ${initializer};`);
 }
 
-const sets = [];
-for (const [i, set] of vectors.sets.entries()) {
+const initializers = [];
+for (const [i, set] of sets.entries()) {
 	const capabilities = new Interner(1000);
 	const installs = [set, ...set.steps.filter((step) => step.op === "filter")];
 	for (const variant of ["blocks", "shuffled"]) {
@@ -137,12 +144,12 @@ for (const [i, set] of vectors.sets.entries()) {
 		lines.push(`static const struct filter_block filter_set_${i}_${variant}[] = {${list.join(", ")}};`);
 	}
 	const holders = [];
-	for (const [address, names] of Object.entries(set.peerCaps))
+	for (const [address, names] of Object.entries(set.peerCaps ?? {}))
 		for (const name of names) if (capabilities.find(name) >= 0) holders.push(`{{${[...parseAddress(address)].join(",")}}, ${capabilities.find(name)}}`);
 	lines.push(`static const struct filter_holder filter_set_${i}_holders[] = {${holders.length ? holders.join(", ") : "{{0}, 0}"}};`);
-	sets.push(`\t{filter_set_${i}_blocks, filter_set_${i}_shuffled, filter_set_${i}_holders, ${holders.length}},`);
+	initializers.push(`\t{filter_set_${i}_blocks, filter_set_${i}_shuffled, filter_set_${i}_holders, ${holders.length}},`);
 }
-lines.push(`static const struct filter_set filter_sets[] = {\n${sets.join("\n")}\n};`, "");
+lines.push(`static const struct filter_set filter_sets[] = {\n${initializers.join("\n")}\n};`, "");
 
 function write(name) {
 	const header = join(folder, name);
@@ -151,6 +158,7 @@ function write(name) {
 }
 
 write("filter_blocks.h");
+if (filterFile) process.exit(0);
 
 // ---- The JSON scanner ----
 

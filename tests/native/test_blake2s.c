@@ -3,12 +3,13 @@
 #include "tn_vectors.h"
 #include "vectors_wireguard.h"
 
-TN_TEST("[tunnel 1] every blake2s vector: hash, MAC with 32 and with 16 byte keys")
+TN_VECTOR_TEST("wireguard", "[tunnel 1] every blake2s vector: hash, MAC with 32 and with 16 byte keys")
 {
 	const struct tn_vector *list = tn_vector_get(&tn_vectors_wireguard, "blake2s");
-	REQUIRE(list->count > 0);
+	REQUIRE_VECTORS(list);
 	for (size_t i = 0; i < list->count; i++) {
 		uint8_t in[1024], key32[32], key16[16], want[32], got[32];
+		TEST_VECTOR(tn_vector_get(&list->items[i], "in")->text);
 		const size_t length = tn_vector_hex(tn_vector_get(&list->items[i], "in"), in, sizeof in);
 		REQUIRE(length != SIZE_MAX);
 		CHECK_EQ(tn_vector_hex(tn_vector_get(&list->items[i], "mac_key32"), key32, 32), 32);
@@ -26,13 +27,14 @@ TN_TEST("[tunnel 1] every blake2s vector: hash, MAC with 32 and with 16 byte key
 	}
 }
 
-TN_TEST("[tunnel 1] every kdf vector: HMAC, KDF1, KDF2, KDF3")
+TN_VECTOR_TEST("wireguard", "[tunnel 1] every kdf vector: HMAC, KDF1, KDF2, KDF3")
 {
 	const struct tn_vector *list = tn_vector_get(&tn_vectors_wireguard, "kdf");
-	REQUIRE(list->count > 0);
+	REQUIRE_VECTORS(list);
 	for (size_t i = 0; i < list->count; i++) {
 		uint8_t key[32], in[1024], want[32], t[3][32];
 		const struct tn_vector *item = &list->items[i];
+		TEST_VECTOR(tn_vector_get(item, "in")->text);
 		const size_t length = tn_vector_hex(tn_vector_get(item, "in"), in, sizeof in);
 		REQUIRE(length != SIZE_MAX);
 		CHECK_EQ(tn_vector_hex(tn_vector_get(item, "key"), key, 32), 32);
@@ -63,11 +65,13 @@ TN_TEST("[tunnel 1] every kdf vector: HMAC, KDF1, KDF2, KDF3")
 	}
 }
 
-TN_TEST("[tunnel 1] C0 and H0 are the hashes of their names")
+TN_VECTOR_TEST("wireguard", "[tunnel 1] C0 and H0 are the hashes of their names")
 {
 	const struct tn_vector *constants = tn_vector_get(&tn_vectors_wireguard, "constants");
 	const char *construction = tn_vector_get(constants, "construction")->text, *identifier = tn_vector_get(constants, "identifier")->text;
 	uint8_t got[32], want[32];
+	REQUIRE_VECTORS(constants);
+	TEST_VECTOR("constants");
 	CHECK_EQ(strlen(construction), 37);
 	CHECK_EQ(strlen(identifier), 34);
 	tn_hash(got, construction, strlen(construction), NULL, 0);
@@ -76,6 +80,8 @@ TN_TEST("[tunnel 1] C0 and H0 are the hashes of their names")
 	tn_hash(got, got, 32, identifier, strlen(identifier));
 	CHECK_EQ(tn_vector_hex(tn_vector_get(constants, "H0"), want, 32), 32);
 	CHECK_MEM(got, want, 32);
+	CHECK(tn_vector_is(tn_vector_get(constants, "label_mac1"), "mac1----"));
+	CHECK(tn_vector_is(tn_vector_get(constants, "label_cookie"), "cookie--"));
 }
 
 /* RFC 7693 appendix E: a hash over hashes of every digest and input length. */

@@ -14,14 +14,16 @@ static uint8_t *exact_copy(const uint8_t *bytes, size_t length)
 	return copy;
 }
 
-TN_TEST("[relay 1] all 34 datagrams of classify.json get the class given there")
+TN_VECTOR_TEST("classify", "[relay 1] all 34 datagrams of classify.json get the class given there")
 {
 	static const char *const names[] = {"wireguard", "stun", "disco"};
 	const struct tn_vector *list = tn_vector_get(&tn_vectors_classify, "datagrams");
-	CHECK_EQ(list->count, 34);
+	REQUIRE_VECTORS(list);
+	CHECK_COMMITTED(list->count == 34);
 	for (size_t i = 0; i < list->count; i++) {
 		uint8_t bytes[2048];
 		bool geneve;
+		TEST_VECTOR(tn_vector_get(&list->items[i], "name")->text);
 		const size_t length = tn_vector_hex(tn_vector_get(&list->items[i], "packet"), bytes, sizeof bytes);
 		REQUIRE(length != SIZE_MAX);
 		uint8_t *copy = exact_copy(bytes, length);
@@ -56,13 +58,15 @@ TN_TEST("[relay 4] a datagram of 0, 1, 19, 20, 37, 38, 61, 62, 77, 78 bytes of a
 	}
 }
 
-TN_TEST("[relay 5] a DISCO packet inside Geneve is told apart, so that a node without peer relay support can drop it")
+TN_VECTOR_TEST("disco", "[relay 5] a DISCO packet inside Geneve is told apart, so that a node without peer relay support can drop it")
 {
 	const struct tn_vector *cases = tn_vector_get(&tn_vectors_disco, "cases");
 	size_t wrapped = 0;
+	REQUIRE_VECTORS(cases);
 	for (size_t i = 0; i < cases->count; i++) {
 		uint8_t bytes[2048];
 		bool geneve;
+		TEST_VECTOR(tn_vector_get(&cases->items[i], "name")->text);
 		const size_t length = tn_vector_hex(tn_vector_get(&cases->items[i], "packet"), bytes + TN_GENEVE_HEADER, sizeof bytes - TN_GENEVE_HEADER);
 		REQUIRE(length != SIZE_MAX);
 		CHECK_EQ(tn_classify(bytes + TN_GENEVE_HEADER, length, &geneve), TN_DATAGRAM_DISCO);
@@ -76,23 +80,30 @@ TN_TEST("[relay 5] a DISCO packet inside Geneve is told apart, so that a node wi
 		CHECK(!tn_classify_is_disco(bytes, length + TN_GENEVE_HEADER));
 		wrapped++;
 	}
-	CHECK(wrapped > 0);
+	CHECK_COMMITTED(wrapped > 0);
 }
 
-TN_TEST("STUN of the vectors is STUN where upstream says so; WireGuard handshakes never are anything else")
+TN_VECTOR_TEST("stun", "STUN of the vectors is STUN where upstream says so")
 {
 	const struct tn_vector *list = tn_vector_get(&tn_vectors_stun, "parseResponse");
-	REQUIRE(list->count > 0);
+	REQUIRE_VECTORS(list);
 	for (size_t i = 0; i < list->count; i++) {
 		uint8_t bytes[2048];
+		TEST_VECTOR(tn_vector_get(&list->items[i], "name")->text);
 		const size_t length = tn_vector_hex(tn_vector_get(&list->items[i], "packet"), bytes, sizeof bytes);
 		REQUIRE(length != SIZE_MAX);
 		CHECK_EQ(tn_classify(bytes, length, NULL) == TN_DATAGRAM_STUN, tn_vector_true(tn_vector_get(&list->items[i], "classifiedAsSTUN")));
 	}
+}
+
+TN_VECTOR_TEST("wireguard", "WireGuard handshakes never are anything else")
+{
 	const struct tn_vector *handshakes = tn_vector_get(&tn_vectors_wireguard, "handshakes");
+	REQUIRE_VECTORS(handshakes);
 	for (size_t i = 0; i < handshakes->count; i++) {
 		uint8_t bytes[256];
 		bool geneve;
+		TEST_VECTOR(tn_vector_get(&handshakes->items[i], "name")->text);
 		const size_t length = tn_vector_hex(tn_vector_get(&handshakes->items[i], "initiation"), bytes, sizeof bytes);
 		CHECK_EQ(length, 148);
 		CHECK_EQ(tn_classify(bytes, length, &geneve), TN_DATAGRAM_WIREGUARD);

@@ -5,12 +5,13 @@
 
 #define HOUR 3600u
 
-TN_TEST("[tunnel 1] every tai64n vector")
+TN_VECTOR_TEST("wireguard", "[tunnel 1] every tai64n vector")
 {
 	const struct tn_vector *list = tn_vector_get(&tn_vectors_wireguard, "tai64n");
-	REQUIRE(list->count > 0);
+	REQUIRE_VECTORS(list);
 	for (size_t i = 0; i < list->count; i++) {
 		uint8_t want[12], got[12];
+		TEST_VECTOR(tn_vector_get(&list->items[i], "tai64n")->text);
 		CHECK_EQ(tn_vector_hex(tn_vector_get(&list->items[i], "tai64n"), want, 12), 12);
 		tn_tai64n(got, tn_vector_number(tn_vector_get(&list->items[i], "unix_seconds")),
 		          (uint32_t)tn_vector_number(tn_vector_get(&list->items[i], "nanoseconds")));

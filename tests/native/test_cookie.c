@@ -28,8 +28,10 @@ static struct tn_cookie_keys bob(void)
 	return keys;
 }
 
-TN_TEST("[tunnel 17] the cookie vectors: reply, mac2, and their refusals, byte for byte")
+TN_VECTOR_TEST("wireguard", "[tunnel 17] the cookie vectors: reply, mac2, and their refusals, byte for byte")
 {
+	REQUIRE_VECTORS(tn_vector_get(&tn_vectors_wireguard, "cookie"));
+	TEST_VECTOR("cookie");
 	const struct tn_cookie_keys keys = bob();
 	uint8_t source[6], secret[32], nonce[24], initiation[148], reply[64], want[148];
 	bytes("source_bytes", source, sizeof source);

@@ -76,14 +76,15 @@ static void check_every_cut(const uint8_t *bytes, size_t length, const struct re
 	}
 }
 
-TN_TEST("[relay 38] every connection of derp.json, cut at any byte position and at every byte, yields the same sequence of frames")
+TN_VECTOR_TEST("derp", "[relay 38] every connection of derp.json, cut at any byte position and at every byte, yields the same sequence of frames")
 {
 	static uint8_t stream[STREAM_MAX];
 	static struct result wanted, got;
 	const struct tn_vector *connections = tn_vector_get(&tn_vectors_derp, "connections");
-	REQUIRE(connections->count > 0);
+	REQUIRE_VECTORS(connections);
 	for (size_t i = 0; i < connections->count; i++) {
 		const struct tn_vector *frames = tn_vector_get(&connections->items[i], "serverToClient");
+		TEST_VECTOR(tn_vector_get(&connections->items[i], "client")->text);
 		size_t length = 0;
 		memset(&wanted, 0, sizeof wanted);
 		for (size_t k = 0; k < frames->count; k++) {
@@ -104,14 +105,15 @@ TN_TEST("[relay 38] every connection of derp.json, cut at any byte position and 
 	}
 }
 
-TN_TEST("[relay 38] the byte streams of derp.json http give their frames, however they are cut")
+TN_VECTOR_TEST("derp", "[relay 38] the byte streams of derp.json http give their frames, however they are cut")
 {
 	static uint8_t stream[STREAM_MAX];
 	static struct result wanted;
 	const struct tn_vector *list = tn_vector_get(&tn_vectors_derp, "http");
-	REQUIRE(list->count > 0);
+	REQUIRE_VECTORS(list);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct tn_vector *frames = tn_vector_get(&list->items[i], "serverFrames");
+		TEST_VECTOR(tn_vector_get(&list->items[i], "name")->text);
 		size_t length = 0;
 		for (size_t k = 0; k < frames->count; k++) {
 			const struct tn_vector *frame = &frames->items[k];
@@ -126,16 +128,17 @@ TN_TEST("[relay 38] the byte streams of derp.json http give their frames, howeve
 	}
 }
 
-TN_TEST("[relay 40] all clientReceives of derp.json give the stated result; after a skipped frame the following one is read correctly")
+TN_VECTOR_TEST("derp", "[relay 40] all clientReceives of derp.json give the stated result; after a skipped frame the following one is read correctly")
 {
 	static const uint8_t ping[13] = {0x12, 0, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8};
 	static uint8_t stream[STREAM_MAX];
 	static struct result got;
 	const struct tn_vector *list = tn_vector_get(&tn_vectors_derp, "clientReceives");
-	REQUIRE(list->count > 0);
+	REQUIRE_VECTORS(list);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct tn_vector *vector = &list->items[i];
 		const struct tn_vector *result = tn_vector_get(vector, "result");
+		TEST_VECTOR(tn_vector_get(vector, "name")->text);
 		const size_t length = tn_vector_hex(tn_vector_get(vector, "bytes"), stream, sizeof stream - sizeof ping);
 		REQUIRE(length != SIZE_MAX);
 		const unsigned before = tn_test_failures;
@@ -267,25 +270,26 @@ TN_TEST("an output too small for a frame breaks the connection and is not writte
 	}
 }
 
-TN_TEST("SendPacket frames are those of upstream's client")
+TN_VECTOR_TEST("derp", "SendPacket frames are those of upstream's client")
 {
 	const struct tn_vector *connections = tn_vector_get(&tn_vectors_derp, "connections");
 	size_t compared = 0;
 	for (size_t i = 0; i < connections->count; i++) {
 		const struct tn_vector *frames = tn_vector_get(&connections->items[i], "clientToServer");
 		for (size_t k = 0; k < frames->count; k++) {
-			uint8_t frame[2048], out[2048];
+			static uint8_t frame[STREAM_MAX], out[STREAM_MAX];
 			const size_t length = tn_vector_hex(tn_vector_get(&frames->items[k], "frame"), frame, sizeof frame);
 			REQUIRE(length != SIZE_MAX);
-			if (frame[0] != 4)
+			if (length < 37 || frame[0] != 4)
 				continue;
+			TEST_VECTOR(tn_vector_get(&frames->items[k], "name")->text);
 			CHECK_EQ(tn_derp_write_packet(out, length, frame + 5, frame + 37, length - 37), length);
 			CHECK_MEM(out, frame, length);
 			CHECK_EQ(tn_derp_write_packet(out, length - 1, frame + 5, frame + 37, length - 37), 0);
 			compared++;
 		}
 	}
-	CHECK(compared > 3);
+	CHECK_COMMITTED(compared > 3);
 	static uint8_t large[70000], packet[65537];
 	CHECK_EQ(tn_derp_write_packet(large, sizeof large, packet, packet, 65537), 0);
 	CHECK_EQ(tn_derp_write_packet(large, sizeof large, packet, packet, 65536), 65536 + 37);

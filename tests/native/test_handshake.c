@@ -76,12 +76,14 @@ static void check_steps(const struct tn_vector *steps, unsigned count)
 	}
 }
 
-TN_TEST("[tunnel 2] the three handshakes reproduce as initiator and as responder, every C, H, K of each step")
+TN_VECTOR_TEST("wireguard", "[tunnel 2] the three handshakes reproduce as initiator and as responder, every C, H, K of each step")
 {
 	const struct tn_vector *list = tn_vector_get(&tn_vectors_wireguard, "handshakes");
-	CHECK_EQ(list->count, 3);
+	REQUIRE_VECTORS(list);
+	CHECK_COMMITTED(list->count == 3);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct tn_vector *h = &list->items[i];
+		TEST_VECTOR(tn_vector_get(h, "name")->text);
 		const struct side initiator = load_side(tn_vector_get(h, "initiator")), responder = load_side(tn_vector_get(h, "responder"));
 		uint8_t psk[32], timestamp[12], static_static[32], message[148], response[92], mac[16];
 		hex32(tn_vector_get(h, "psk"), psk);
@@ -144,6 +146,7 @@ TN_TEST("[tunnel 2] the three handshakes reproduce as initiator and as responder
 		for (size_t k = 0; k < transport->count; k++) {
 			static uint8_t packet[4096], inner[4096], opened[4096];
 			const struct tn_vector *t = &transport->items[k];
+			TEST_VECTOR(tn_vector_get(t, "packet")->text);
 			const size_t length = tn_vector_hex(tn_vector_get(t, "packet"), packet, sizeof packet);
 			const size_t inner_length = tn_vector_hex(tn_vector_get(t, "inner"), inner, sizeof inner);
 			const size_t pad = tn_vector_number(tn_vector_get(t, "pad"));

@@ -58,14 +58,15 @@ static void check_parsed(const struct tn_vector *vector, const struct tn_packet 
 		printf("# in \"%s\"\n", tn_vector_get(vector, "name")->text);
 }
 
-TN_TEST("[tunnel 41] all parse cases give the stated verdict, except IHL < 5, which is dropped")
+TN_VECTOR_TEST("tsmp", "[tunnel 41] all parse cases give the stated verdict, except IHL < 5, which is dropped")
 {
 	static const char *const lists[] = {"parse", "icmp", "messages"};
 	for (size_t k = 0; k < 3; k++) {
 		const struct tn_vector *list = tn_vector_get(&tn_vectors_tsmp, lists[k]);
-		REQUIRE(list->count > 0);
+		CHECK_COMMITTED(list->count > 0);
 		for (size_t i = 0; i < list->count; i++) {
 			uint8_t bytes[2048];
+			TEST_VECTOR(tn_vector_get(&list->items[i], "name")->text);
 			const size_t length = tn_vector_hex(tn_vector_get(&list->items[i], "packet"), bytes, sizeof bytes);
 			REQUIRE(length != SIZE_MAX);
 			uint8_t *copy = exact_copy(bytes, length);
@@ -80,12 +81,13 @@ TN_TEST("[tunnel 41] all parse cases give the stated verdict, except IHL < 5, wh
 	}
 }
 
-TN_TEST("[tunnel 41] the filter gives every parse case upstream's verdict, with open rules and with shields up")
+TN_VECTOR_TEST("tsmp", "[tunnel 41] the filter gives every parse case upstream's verdict, with open rules and with shields up")
 {
 	const struct tn_vector *list = tn_vector_get(&tn_vectors_tsmp, "parse");
 	for (size_t i = 0; i < list->count; i++) {
 		const struct tn_vector *vector = &list->items[i];
 		struct built built = {.length = 0};
+		TEST_VECTOR(tn_vector_get(vector, "name")->text);
 		built.length = tn_vector_hex(tn_vector_get(vector, "packet"), built.bytes, sizeof built.bytes);
 		REQUIRE(built.length != SIZE_MAX);
 		const bool is_short = has_short_header(built.bytes, built.length);

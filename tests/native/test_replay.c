@@ -5,12 +5,13 @@
 #include "tn_vectors.h"
 #include "vectors_wireguard.h"
 
-TN_TEST("[tunnel 35] every replay vector")
+TN_VECTOR_TEST("wireguard", "[tunnel 35] every replay vector")
 {
 	const struct tn_vector *list = tn_vector_get(&tn_vectors_wireguard, "replay");
-	REQUIRE(list->count > 0);
+	REQUIRE_VECTORS(list);
 	for (size_t i = 0; i < list->count; i++) {
 		struct tn_replay window;
+		TEST_VECTOR(tn_vector_get(&list->items[i], "name")->text);
 		const struct tn_vector *counters = tn_vector_get(&list->items[i], "counters"), *accepted = tn_vector_get(&list->items[i], "accepted");
 		tn_replay_reset(&window);
 		REQUIRE(counters->count == accepted->count && counters->count > 0);
@@ -22,10 +23,13 @@ TN_TEST("[tunnel 35] every replay vector")
 	}
 }
 
-TN_TEST("[tunnel 35] the limits are those of the vectors")
+TN_VECTOR_TEST("wireguard", "[tunnel 35] the limits are those of the vectors")
 {
 	const struct tn_vector *constants = tn_vector_get(&tn_vectors_wireguard, "constants");
+	REQUIRE_VECTORS(constants);
+	TEST_VECTOR("constants");
 	CHECK_EQ(tn_vector_number(tn_vector_get(constants, "reject_after_messages")), TN_REJECT_AFTER_MESSAGES);
+	CHECK_EQ(tn_vector_number(tn_vector_get(constants, "rekey_after_messages")), 1ull << 60);
 	CHECK_EQ(TN_REPLAY_WINDOW, 8128);
 }
 

@@ -78,7 +78,7 @@ static bool contains(uint16_t slot, const char *text)
 }
 
 /* Slots of the vectors' peer names, in order of appearance. */
-static const char *names[32];
+static const char *names[256];
 static unsigned name_count;
 
 static uint16_t slot_of(const char *name)
@@ -86,30 +86,35 @@ static uint16_t slot_of(const char *name)
 	for (unsigned i = 0; i < name_count; i++)
 		if (strcmp(names[i], name) == 0)
 			return (uint16_t)i;
+	if (!CHECK(name_count < 256))
+		return 0;
 	names[name_count] = name;
 	return (uint16_t)name_count++;
 }
 
-TN_TEST("[tunnel 45] every allowedips vector: look-ups, and both verdicts on sources")
+TN_VECTOR_TEST("wireguard", "[tunnel 45] every allowedips vector: look-ups, and both verdicts on sources")
 {
 	const struct tn_vector *list = tn_vector_get(&tn_vectors_wireguard, "allowedips");
-	REQUIRE(list->count > 0);
+	REQUIRE_VECTORS(list);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct tn_vector *entries = tn_vector_get(&list->items[i], "table"), *lookups = tn_vector_get(&list->items[i], "lookups");
 		const struct tn_vector *sources = tn_vector_get(&list->items[i], "source_check");
 		start(CAPACITY);
 		name_count = 0;
+		TEST_VECTOR(tn_vector_get(&list->items[i], "name")->text);
 		for (size_t k = 0; k < entries->count; k++)
 			CHECK(add(slot_of(tn_vector_get(&entries->items[k], "peer")->text), tn_vector_get(&entries->items[k], "prefix")->text, 0));
 		CHECK(lookups->count > 0);
 		for (size_t k = 0; k < lookups->count; k++) {
 			const struct tn_vector *peer = tn_vector_get(&lookups->items[k], "peer");
+			TEST_VECTOR(tn_vector_get(&lookups->items[k], "dst")->text);
 			const int want = peer->type == TN_VECTOR_NULL ? TN_ROUTES_NONE : slot_of(peer->text);
 			CHECK_EQ(lookup(tn_vector_get(&lookups->items[k], "dst")->text), want);
 		}
 		for (size_t k = 0; k < sources->count; k++) {
 			const struct tn_vector *item = &sources->items[k];
 			const char *source = tn_vector_get(item, "src")->text;
+			TEST_VECTOR(source);
 			const uint16_t slot = slot_of(tn_vector_get(item, "peer")->text);
 			CHECK_EQ(contains(slot, source), tn_vector_true(tn_vector_get(item, "in_own_set")));
 			CHECK_EQ(lookup(source) == slot, tn_vector_true(tn_vector_get(item, "longest_match_is_this_peer")));

@@ -175,11 +175,13 @@ TN_TEST("[tunnel 40] inner length fields cut the packet or drop it, and never re
 	}
 }
 
-TN_TEST("[tunnel 44] every padding vector")
+TN_VECTOR_TEST("wireguard", "[tunnel 44] every padding vector")
 {
 	const struct tn_vector *list = tn_vector_get(&tn_vectors_wireguard, "padding");
-	REQUIRE(list->count > 0);
-	for (size_t i = 0; i < list->count; i++)
-		CHECK_EQ(tn_wg_padding(tn_vector_number(tn_vector_get(&list->items[i], "len")), tn_vector_number(tn_vector_get(&list->items[i], "mtu"))),
-		         tn_vector_number(tn_vector_get(&list->items[i], "pad")));
+	REQUIRE_VECTORS(list);
+	for (size_t i = 0; i < list->count; i++) {
+		const struct tn_vector *length = tn_vector_get(&list->items[i], "len"), *mtu = tn_vector_get(&list->items[i], "mtu");
+		TEST_VECTOR(length->text);
+		CHECK_EQ(tn_wg_padding(tn_vector_number(length), tn_vector_number(mtu)), tn_vector_number(tn_vector_get(&list->items[i], "pad")));
+	}
 }

@@ -11,6 +11,9 @@
  * A failed CHECK names file, line and values and the test goes on; REQUIRE returns from the (void) function it stands in.
  * A program takes a part of a test name as its argument and then runs only the tests that contain it.
  *
+ * TN_VECTOR_TEST(kind, name) is a test that needs nothing but the vectors of that kind. Compiled with TN_VECTORS_ONLY="kind", a program has only
+ * those, runs them on whatever file its vectors_<kind>.h was made of, and counts vectors (TEST_VECTOR) instead of tests: scripts/vectors.js.
+ *
  * Randomness is a seeded generator that is the same in every run: tn_port_random is provided here unless TN_TEST_OWN_RANDOM is
  * defined. Vectors of tests/vectors/<name>.json come as vectors_<name>.h, made by build.js (see vectors-to-c.js).
  */
@@ -53,7 +56,14 @@ static inline void tn_test_add(const char *name, void (*run)(void))
 	static void TN_TEST_JOIN(tn_test_run_, id)(void)
 
 /** Defines a test; the name is the sentence it proves, with the tag of the document's checklist in front: "[tunnel 8] ...". */
+#ifndef TN_VECTORS_ONLY
 #define TN_TEST(text) TN_TEST_NAMED(__COUNTER__, text)
+#define TN_VECTOR_TEST(kind, text) TN_TEST(text)
+#else
+#define TN_TEST_LEFT_OUT(id) __attribute__((unused)) static void TN_TEST_JOIN(tn_test_run_, id)(void)
+#define TN_TEST(text) TN_TEST_LEFT_OUT(__COUNTER__)
+#define TN_VECTOR_TEST(kind, text) TN_TEST_NAMED(__COUNTER__, kind "\n" text)
+#endif
 
 static inline bool tn_test_check(bool ok, const char *file, int line, const char *text)
 {
@@ -92,6 +102,39 @@ static inline bool tn_test_check_memory(const void *got, const void *want, size_
 	tn_test_print_hex("want", want, length);
 	return false;
 }
+
+/* The vector being checked, and how many were: with TN_VECTORS_ONLY they are what is counted. */
+static const char *tn_test_vector;
+static unsigned tn_test_vector_failures, tn_test_vectors_passed, tn_test_vectors_failed;
+
+/** Begins the checks of the vector called name (at most 200 characters of it are shown); NULL ends those of the last. */
+static inline void tn_test_begin_vector(const char *name)
+{
+	if (tn_test_vector) {
+		if (tn_test_failures != tn_test_vector_failures) {
+			printf("# in \"%.200s\"\n", tn_test_vector);
+			tn_test_vectors_failed++;
+		} else {
+			tn_test_vectors_passed++;
+		}
+	}
+	tn_test_vector = name;
+	tn_test_vector_failures = tn_test_failures;
+}
+
+#define TEST_VECTOR(name) tn_test_begin_vector(name)
+/* What holds for the committed vectors, and what a file of vectors has to have at all. */
+#ifndef TN_VECTORS_ONLY
+#define CHECK_COMMITTED(condition) CHECK(condition)
+#define REQUIRE_VECTORS(list) REQUIRE((list)->count > 0)
+#else
+#define CHECK_COMMITTED(condition) ((void)(condition))
+#define REQUIRE_VECTORS(list)                                                                                                                                  \
+	do {                                                                                                                                                       \
+		if ((list)->count == 0)                                                                                                                                \
+			return;                                                                                                                                            \
+	} while (0)
+#endif
 
 #define CHECK(condition) tn_test_check((condition) ? true : false, __FILE__, __LINE__, #condition)
 #define CHECK_EQ(got, want) tn_test_check_equal((uint64_t)(got), (uint64_t)(want), __FILE__, __LINE__, #got " == " #want)
@@ -147,6 +190,7 @@ void tn_port_random(void *out, size_t n)
 #endif
 
 #ifndef TN_TEST_NO_MAIN
+#ifndef TN_VECTORS_ONLY
 int main(int argc, char **argv)
 {
 	unsigned passed = 0, failed = 0;
@@ -160,6 +204,7 @@ int main(int argc, char **argv)
 		tn_test_failures = 0;
 		tn_test_seed = 1;
 		tn_test_cases[i].run();
+		tn_test_begin_vector(NULL);
 		printf("%s - %s\n", tn_test_failures ? "not ok" : "ok", tn_test_cases[i].name);
 		fflush(stdout);
 		if (tn_test_failures)
@@ -170,6 +215,28 @@ int main(int argc, char **argv)
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed ? 1 : 0;
 }
+#else
+int main(void)
+{
+	const size_t kind = strlen(TN_VECTORS_ONLY);
+	for (size_t i = 0; i < tn_test_count && i < TN_TEST_MAX; i++) {
+		const char *name = tn_test_cases[i].name;
+		const unsigned counted = tn_test_vectors_failed;
+		if (strncmp(name, TN_VECTORS_ONLY, kind) != 0 || name[kind] != '\n')
+			continue;
+		tn_test_failures = 0;
+		tn_test_seed = 1;
+		tn_test_cases[i].run();
+		tn_test_begin_vector(NULL);
+		if (tn_test_failures && counted == tn_test_vectors_failed)
+			tn_test_vectors_failed++;
+		if (tn_test_failures)
+			printf("not ok - %s\n", name + kind + 1);
+	}
+	printf("%u passed, %u failed\n", tn_test_vectors_passed, tn_test_vectors_failed);
+	return tn_test_vectors_failed ? 1 : 0;
+}
+#endif
 #endif
 
 #endif
