@@ -75,8 +75,8 @@ export function roundTrip(pair, { relayed = false, kind = "tsmp", count = 50 } =
 }
 
 /**
- * From start to running: first logins of fresh nodes, and starts with the state of the one before. For ours from its first event on,
- * which is `new Tailnet` (`processMS`: from the start of the process); for a stock node from the new Server on. `firstByteMS` is from
+ * From start to running: first logins of fresh nodes, and starts with the state of the one before. For ours from its event of the
+ * state "connecting" on, if that is its first event, else from the start of the process, which includes that of Node.js (`processMS`: always that); for a stock node from the new Server on. `firstByteMS` is from
  * there to the first page that a stock peer fetched from it; after a restart the peer first has to learn that its old path is dead.
  * @returns {Promise<{first: StartTimes, again: StartTimes}>} medians
  * @typedef {{runningMS: number, processMS: number, firstByteMS: number}} StartTimes
@@ -93,7 +93,7 @@ export async function startup(subject, { runs = 5 } = {}) {
 				const ready = performance.now();
 				const { address } = node;
 				await world.eventually(() => world.peers.do("node.http", { node: "t1", url: `http://${at(address, 80)}/` }, 15_000), 30_000, 5);
-				const runningMS = node.sinceFirstEventMS ?? node.runningMS;
+				const runningMS = node.sinceCreationMS ?? node.runningMS;
 				times[kind].push({ runningMS, processMS: node.runningMS, firstByteMS: runningMS + performance.now() - ready });
 				await node.close();
 				await sleep(300);

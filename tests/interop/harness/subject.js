@@ -59,12 +59,14 @@ export class OwnNode {
 		this.address = self.addresses.find((address) => !address.includes(":"));
 		this.address6 = self.addresses.find((address) => address.includes(":"));
 		this.runningMS = state.at - this.startedAt;
-		// Its first event is the state "connecting": what comes before is the start of Node.js.
-		this.sinceFirstEventMS = state.at - this.events[0].at;
+		// The time of `new Tailnet`, if it says "connecting" then, before it knows anything; else the start of the process.
+		const [first] = this.events;
+		const createdAt = first.event === "state" && first.state === "connecting" ? first.at : this.startedAt;
+		this.sinceCreationMS = state.at - createdAt;
 		const { expectPeers } = this.options;
 		if (expectPeers) {
 			const peers = await this.waitFor(`${expectPeers} peers`, (event) => event.event === "peers" && event.total >= expectPeers, timeoutMS);
-			this.completeMS = Math.max(peers.at, state.at) - this.events[0].at;
+			this.completeMS = Math.max(peers.at, state.at) - createdAt;
 		}
 		return this;
 	}
