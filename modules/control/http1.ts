@@ -15,6 +15,7 @@ export const MAXIMUM_HEAD_BYTES = 16384;
 
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
+const TAB = 9;
 
 /** Where a URL leads. */
 export interface Target {
@@ -88,9 +89,11 @@ export class HeadReader {
 			const byte = bytes[i] as number;
 			this.#bytes[this.#length] = byte;
 			this.#length += 1;
-			// Garbage is named at its first bytes, not after 16 KB of it.
-			if (this.#length === 5 && this.#lineStart === 0 && byte === 0) return { failed: "HTTP was expected, not binary data" };
-			if (byte !== LINE_FEED) continue;
+			if (byte !== LINE_FEED) {
+				// Garbage is named at its first control character, not after 16 KB of it, or never.
+				if (byte < 32 && byte !== CARRIAGE_RETURN && byte !== TAB) return { failed: "HTTP was expected, not binary data" };
+				continue;
+			}
 			if (this.#isEmptyLine()) return { head: parseHead(utf8Decode(this.#bytes.slice(0, this.#length))), consumed: i + 1 };
 			this.#lineStart = this.#length;
 		}

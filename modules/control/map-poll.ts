@@ -23,7 +23,7 @@ export interface MapPollOptions {
 	reader: MapReading;
 	/** One complete message; the netmap has it already. */
 	onMessage(message: MapMessage): void;
-	/** Once, last, unless closed before. isUnknown: control does not know this node key. isOrderly: control ended the poll between two messages. */
+	/** Once, last, unless closed before. isUnknown: control does not know this node key, or may not. isOrderly: control ended the poll between two messages. */
 	onEnd(error: TailnetError, isUnknown: boolean, isOrderly: boolean): void;
 }
 
@@ -89,12 +89,9 @@ export class MapPoll {
 		else if (this.#status !== 200) {
 			const isUnknown = this.#status === 404 || this.#status === 401 || this.#status === 403;
 			this.#end(new TailnetError("control-refused", `control answered the map poll with status ${this.#status} "${text}"`), isUnknown, false);
-		} else
-			this.#end(
-				new TailnetError("control-unreachable", this.#sawMessage ? "control ended the map poll" : "control answered the map poll with nothing"),
-				false,
-				this.#sawMessage,
-			);
+		} else if (this.#sawMessage) this.#end(new TailnetError("control-unreachable", "control ended the map poll"), false, true);
+		// Some servers answer so to a node key they do not know, others when they stumble: registering again is right or does no harm.
+		else this.#end(new TailnetError("control-unreachable", "control answered the map poll with nothing"), true, false);
 	}
 
 	#end(error: TailnetError, isUnknown: boolean, isOrderly: boolean): void {

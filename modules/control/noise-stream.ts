@@ -17,6 +17,9 @@ import { RecordReader, RecordWriter } from "./noise-records.js";
 import { Stream } from "./stream.js";
 import { UpgradeReader, upgradeRequest } from "./upgrade.js";
 
+/** The response is sent together with the 101. A server that cannot read the initiation keeps silent, or ends the stream. */
+const RESPONSE_MS = 5000;
+
 export interface NoiseStreamOptions {
 	host: string;
 	port: number;
@@ -115,6 +118,8 @@ export class NoiseStream {
 				return;
 			}
 			this.#state = "handshake";
+			stopTimer(this.#timer);
+			this.#timer = startTimer(() => this.#end(), RESPONSE_MS);
 			bytes = bytes.subarray(result.consumed);
 		}
 		if (this.#state === "handshake") {
@@ -151,7 +156,7 @@ export class NoiseStream {
 		}
 		const isAfterUpgrade = state === "handshake";
 		const silent = isAfterUpgrade
-			? this.#error(`the stream ended after 101: control's key is another one, or version ${this.#options.version} is not accepted`)
+			? this.#error(`no Noise response came after 101: control's key is another one, or version ${this.#options.version} is not accepted`)
 			: this.#error("the stream ended instead of an answer to the upgrade");
 		// A reset right after 101 means the same as an orderly end there.
 		this.#options.onFailure(this, !error || (isAfterUpgrade && error.code === "control-unreachable") ? silent : error, isAfterUpgrade);

@@ -129,15 +129,17 @@ describe("upgrade", () => {
 		};
 		expect(refused("HTTP/1.1 200 OK")).toBe('not "HTTP/1.1 200 OK"');
 		expect(refused("HTTP/1.1 400 Bad Request\r\nX: 101")).toBe('not "HTTP/1.1 400 Bad Request"');
-		expect(refused("HTTP/1.1 301 Moved\r\nLocation: https://h/\x1b[31m")).toBe("not a redirect (301) to https://h/ [31m");
+		expect(refused("HTTP/1.1 301 Moved\r\nLocation: https://h/\u00e9[31m")).toBe("not a redirect (301) to https://h/ [31m");
 		expect(refused("HTTP/1.1 101 Switching Protocols")).toBe('not one to ""');
 		expect(refused("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket")).toBe('not one to "websocket"');
-		expect(refused("\x16\x03\x01\x02")).toBe('not ""');
+		expect(refused("")).toBe('not ""');
 	});
 
-	test("[control 5] binary data is refused at its first bytes", () => {
-		const result = new UpgradeReader().push(Uint8Array.of(0x15, 3, 1, 0, 0, 2));
-		expect(typeof result === "object" && "refused" in result).toBe(true);
+	test("[control 5] binary data is refused at its first control character, wherever the head has come to", () => {
+		for (let at = 0; at < good.length; at += 1) {
+			const result = new UpgradeReader().push(concat(good.slice(0, at), Uint8Array.of(0x15, 3, 1, 0, 0, 2)));
+			expect(typeof result === "object" && "refused" in result).toBe(true);
+		}
 	});
 
 	test("truncated at every byte, it waits; random bytes never throw", () => {

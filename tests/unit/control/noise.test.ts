@@ -1,16 +1,15 @@
-import { sha256 } from "@noble/hashes/sha2.js";
 import { EarlyPayload } from "../../../modules/control/early-payload.js";
-import { NoiseInitiator, ResponseReader, SymmetricState } from "../../../modules/control/noise.js";
+import { NoiseInitiator, ResponseReader } from "../../../modules/control/noise.js";
 import { MAXIMUM_PLAINTEXT_BYTES, MAXIMUM_RECORD_BYTES, RecordReader, RecordWriter } from "../../../modules/control/noise-records.js";
+import { noiseHandshake, noiseInitiator, noiseInputs, noiseRecords, noiseSteps } from "../../checks/noise.js";
 import { describe, expect, fromHex, Random, test, toHex } from "../../harness.js";
 import vectors from "../../vectors/control-noise.json" with { type: "json" };
-import { aeadSeal, base64Encode } from "../../xs/host.js";
+import { aeadSeal } from "../../xs/host.js";
 import { ascii, concat, cut } from "./pieces.js";
 
 const inputs = vectors.inputs;
 const machine = fromHex(inputs.machine_priv);
-const controlPublic = fromHex(inputs.control_pub);
-const initiator = () => new NoiseInitiator(machine, controlPublic, vectors.protocol_version, fromHex(inputs.client_ephemeral_priv));
+const initiator = () => noiseInitiator(vectors);
 const response = fromHex(vectors.response.hex);
 const toServer = () => fromHex(vectors.key_client_to_server);
 const toClient = () => fromHex(vectors.key_server_to_client);
@@ -26,25 +25,7 @@ function read(reader: RecordReader, parts: readonly Uint8Array[]): Uint8Array | 
 }
 
 describe("Noise handshake", () => {
-	test("[control 1] message 1, both keys and the handshake hash are those of the vector", () => {
-		const noise = initiator();
-		expect(toHex(noise.initiation)).toBe(vectors.initiation.hex);
-		expect(base64Encode(noise.initiation)).toBe(vectors.initiation.x_tailscale_handshake_base64);
-		const keys = noise.finish(response);
-		expect(toHex(keys?.send as Uint8Array)).toBe(vectors.key_client_to_server);
-		expect(toHex(keys?.receive as Uint8Array)).toBe(vectors.key_server_to_client);
-		expect(toHex(keys?.handshakeHash as Uint8Array)).toBe(vectors.handshake_hash);
-	});
-
-	test("[control 1] h starts and moves as in the vector's steps", () => {
-		const state = new SymmetricState(vectors.protocol_version);
-		const hashOf = (index: number) => (vectors.handshake_steps[index] as { h: string }).h;
-		expect(toHex(state.hash)).toBe(hashOf(1));
-		state.mixHash(controlPublic);
-		expect(toHex(state.hash)).toBe(hashOf(2));
-		state.mixHash(fromHex(inputs.client_ephemeral_pub));
-		expect(toHex(state.hash)).toBe(hashOf(3));
-	});
+	for (const { name, run } of [...noiseInputs(vectors), ...noiseHandshake(vectors), ...noiseSteps(vectors)]) test(`[control 1] as in the vector: ${name}`, run);
 
 	test("[control 5] a response with any bit changed is refused", () => {
 		for (let i = 3; i < response.length; i += 1) {
@@ -106,38 +87,7 @@ describe("Noise handshake", () => {
 });
 
 describe("Noise records", () => {
-	type Vector = { direction: string; plaintext_hex?: string; wire_hex?: string; wire_len: number; wire_sha256: string; note: string };
-	const records = vectors.records as Vector[];
-
-	test("[control 1] every record of the vector is sealed and opened byte for byte", () => {
-		const extras = vectors.extra_nonce_records;
-		for (const extra of extras) {
-			const key = extra.direction === "client_to_server" ? toServer : toClient;
-			const wire = new RecordWriter(key(), Number(extra.counter)).seal(ascii(extra.plaintext_ascii));
-			expect(toHex(wire)).toBe(extra.wire_hex);
-			expect(read(new RecordReader(key(), Number(extra.counter)), [wire])).toEqual(ascii(extra.plaintext_ascii));
-		}
-		for (const direction of ["client_to_server", "server_to_client"]) {
-			const key = direction === "client_to_server" ? toServer : toClient;
-			const writer = new RecordWriter(key());
-			const reader = new RecordReader(key());
-			for (const record of records.filter((each) => each.direction === direction)) {
-				if (record.plaintext_hex === undefined || record.wire_hex === undefined) continue; // the long write, below
-				expect(toHex(writer.seal(fromHex(record.plaintext_hex)))).toBe(record.wire_hex);
-				expect(read(reader, [fromHex(record.wire_hex)])).toEqual(fromHex(record.plaintext_hex));
-			}
-		}
-	});
-
-	test("[control 1] a write of 5000 bytes is split 4077 + 923, as in the vector", () => {
-		const plaintext = Uint8Array.from({ length: 5000 }, (_, i) => i & 0xff);
-		const wire = new RecordWriter(toServer(), 2).seal(plaintext);
-		const [first, second] = records.filter((record) => record.note.startsWith("5000-byte")) as [Vector, Vector];
-		expect(wire.length).toBe(first.wire_len + second.wire_len);
-		expect(toHex(sha256(wire.slice(0, first.wire_len)))).toBe(first.wire_sha256);
-		expect(toHex(sha256(wire.slice(first.wire_len)))).toBe(second.wire_sha256);
-		expect(read(new RecordReader(toServer(), 2), [wire])).toEqual(plaintext);
-	});
+	for (const { name, run } of noiseRecords(vectors)) test(`[control 1] sealed and opened byte for byte: ${name}`, run);
 
 	test("[control 4] a write of any length becomes records of at most 4096 bytes", () => {
 		for (const length of [0, 1, 4076, 4077, 4078, 5000, 8154, 20000]) {

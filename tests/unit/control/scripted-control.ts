@@ -19,6 +19,7 @@ export type PortHabit =
 	| "mute" // takes the connection, says nothing
 	| "certificate" // the TLS certificate is not accepted
 	| "eof after 101"
+	| "silence after 101"
 	| "error frame"
 	| "bad response"
 	| "bad record"
@@ -218,6 +219,7 @@ export class ScriptedControl {
 			this.#say(connection, ok);
 			connection.closed();
 		}
+		if (habit === "silence after 101") this.#say(connection, ok);
 		if (habit === "error frame") this.#say(connection, ok, concat(Uint8Array.of(3, 0, 4), ascii("nope")));
 		if (habit === "bad response") this.#say(connection, ok, concat(Uint8Array.of(2, 0, 48), new Uint8Array(48).fill(9)));
 		if (habit !== "serve" && habit !== "bad record" && habit !== "no HTTP/2") return undefined;

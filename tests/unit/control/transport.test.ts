@@ -63,7 +63,8 @@ describe("to control and back", () => {
 	const failures: [string, PortHabit, string, string][] = [
 		["an error frame", "error frame", "control-protocol", 'control refused the Noise handshake: "nope"'],
 		["a bad response", "bad response", "control-protocol", "not from the owner of control's key"],
-		["101 and the end of the stream", "eof after 101", "control-protocol", "the stream ended after 101"],
+		["101 and the end of the stream", "eof after 101", "control-protocol", "no Noise response came after 101"],
+		["101 and silence", "silence after 101", "control-protocol", "no Noise response came after 101"],
 		["a redirect", "redirect", "control-protocol", "not a redirect (302) to http://portal.example/login"],
 		["something that is not HTTP", "garbage", "control-protocol", 'not "SSH-2.0-dropbear"'],
 		["a closed port", "refuse", "control-unreachable", "connection refused (refused)"],
@@ -74,6 +75,7 @@ describe("to control and back", () => {
 			node.control.start();
 			server.ports.set(80, habit);
 			server.pump();
+			if (habit === "silence after 101") server.after(2000); // the fallback delay
 			expect(node.control.status.state).toBe("running");
 			expect(node.control.status.transport).toBe("tls");
 
