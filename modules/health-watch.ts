@@ -2,7 +2,7 @@
  * Keeps the verdict of health.ts up to date: looks again when a layer says that something changed, and when a bound passes without anything happening.
  */
 import { monotonicMS, startTimer, stopTimer, type Timer } from "tailnet/host";
-import { judge, type Layers, RELAY_BOUND_MS, type Verdict } from "./health.js";
+import { judge, type Layers, RELAY_BOUND_MS, RELAY_GRACE_MS, type Verdict } from "./health.js";
 
 /** What the owner knows of its layers; the rest of Layers is kept here. */
 export type LayerFacts = Omit<Layers, "relayDownSince" | "relayWasUp" | "fullPools">;
@@ -79,8 +79,9 @@ export class HealthWatch {
 		stopTimer(this.#timer);
 		this.#timer = undefined;
 		if (this.#relayDownSince === undefined) return;
-		const delayMS = this.#relayDownSince + RELAY_BOUND_MS + 1 - now;
-		if (delayMS > 0) this.#timer = startTimer(() => this.look(), delayMS);
+		const lateMS = now - this.#relayDownSince;
+		const boundMS = lateMS <= RELAY_GRACE_MS ? RELAY_GRACE_MS : RELAY_BOUND_MS;
+		if (lateMS <= boundMS) this.#timer = startTimer(() => this.look(), boundMS + 1 - lateMS);
 	}
 
 	#set(verdict: Verdict): void {

@@ -37,6 +37,8 @@ export type TailnetState = "connecting" | "needs-login" | "needs-approval" | "ru
 
 /** A relay connection that is silent or gone for longer makes the node degraded. */
 export const RELAY_BOUND_MS = 75_000;
+/** A new node waits so long for its first relay connection before it says that it runs: peers with a direct path reach it all the same. */
+export const RELAY_GRACE_MS = 3_000;
 const KEY_WARNING_SECONDS = 7 * 86_400;
 
 /** What the layers say of themselves. */
@@ -119,8 +121,7 @@ function stateOf(layers: Layers, relayText: string, relayLateMS: number): [Tailn
 	if (!layers.hasMap) return ["connecting", control.error?.message ?? control.reason];
 	if (!layers.authorized) return ["needs-approval", "an administrator has to approve this machine"];
 	if (control.state === "degraded") return ["degraded", control.reason];
-	// Nobody can reach a node that has never had a relay connection: it is not running yet.
-	if (layers.hasRegions && !layers.relayWasUp && relayLateMS <= RELAY_BOUND_MS) return ["connecting", relayText];
+	if (layers.hasRegions && !layers.relayWasUp && relayLateMS <= RELAY_GRACE_MS) return ["connecting", relayText];
 	// A tailnet without any relay can still work by UDP; one whose relay is down cannot be reached by those who have no path yet.
 	if (layers.hasRegions && layers.relayDownSince !== undefined && relayLateMS > RELAY_BOUND_MS) return ["degraded", relayText];
 	const blocking = layers.netmap.find((condition) => condition.id === "filter" || condition.id === "netmap");

@@ -471,7 +471,8 @@ export class Node implements SocketNode {
 
 	#facts(): LayerFacts {
 		const { self, derpMap, health } = this.netmap;
-		const unixSeconds = this.netmap.clock.unixSeconds(monotonicMS());
+		// The later of both clocks: a machine whose clock stands, and a server's that does, must not keep an expired key alive.
+		const unixSeconds = Math.max(this.netmap.clock.unixSeconds(monotonicMS()), Math.floor(wallClockMS() / 1000));
 		const keyExpired = this.#hasMap && self.isExpired(unixSeconds);
 		if (keyExpired && !this.#keyExpired) this.#control.keyExpired();
 		this.#keyExpired = keyExpired;

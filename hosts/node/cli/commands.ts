@@ -78,7 +78,8 @@ async function udp(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 	const size = number(fields, "size");
 	const count = number(fields, "count", 1);
 	return new Promise((resolve) => {
-		const expected = new Set<string>();
+		/** How often each payload is awaited: small ones repeat. */
+		const expected = new Map<string, number>();
 		let received = 0;
 		let sent = 0;
 		const finish = (): void => {
@@ -89,7 +90,13 @@ async function udp(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 		};
 		const socket = new tailnet.UDP({
 			onReadable() {
-				for (let datagram = this.read(); datagram; datagram = this.read()) if (expected.delete(Buffer.from(datagram).toString("base64"))) received += 1;
+				for (let datagram = this.read(); datagram; datagram = this.read()) {
+					const text = Buffer.from(datagram).toString("base64");
+					const awaited = expected.get(text) ?? 0;
+					if (awaited === 0) continue;
+					expected.set(text, awaited - 1);
+					received += 1;
+				}
 				if (received === count) finish();
 			},
 		});
@@ -97,7 +104,8 @@ async function udp(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 			if (sent === count) return;
 			const payload = crypto.getRandomValues(new Uint8Array(size));
 			if (size >= 4) new DataView(payload.buffer).setUint32(0, sent);
-			expected.add(Buffer.from(payload).toString("base64"));
+			const text = Buffer.from(payload).toString("base64");
+			expected.set(text, (expected.get(text) ?? 0) + 1);
 			sent += 1;
 			socket.write(payload, address, port);
 		};

@@ -86,6 +86,7 @@ export async function up(options: CommandOptions): Promise<number> {
 			output({ event: "self", name: tailnet.name, addresses: tailnet.addresses, homeRegion: tailnet.homeRegion ?? null, keyExpiry: tailnet.keyExpiry ?? null });
 		};
 		try {
+			output({ event: "state", state: "connecting" });
 			tailnet = new Tailnet({
 				...tailnetOptions(options),
 				onStateChange(state, reason) {
