@@ -9,37 +9,10 @@
  * How a program is made of its file: programs.js. Vectors: see tn_vectors.h.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { build, buildPrograms, compile, execute, inParallel, list, modified, native, root, tests } from "./programs.js";
-import { vectorsToC } from "./vectors-to-c.js";
-
-function writeVectors() {
-	mkdirSync(build, { recursive: true });
-	const generator = modified(join(tests, "vectors-to-c.js"));
-	for (const source of list(join(root, "tests", "vectors"), /\.json$/)) {
-		const name = basename(source, ".json");
-		const header = join(build, `vectors_${name.replaceAll("-", "_")}.h`);
-		if (modified(header) > Math.max(modified(source), generator)) continue;
-		const own = `${header}.${process.pid}`;
-		writeFileSync(own, vectorsToC(name, JSON.parse(readFileSync(source, "utf8"))));
-		renameSync(own, header);
-	}
-}
-
-/** Data that the project's own modules make: see from-modules.js. */
-async function writeModuleData() {
-	const script = join(tests, "from-modules.js");
-	const sources = [
-		script,
-		join(root, "tests", "vectors", "filter.json"),
-		...list(join(root, "tests", "xs"), /\.ts$/),
-		...list(join(root, "modules", "netmap"), /\.ts$/),
-	];
-	if (modified(join(build, "json_cases.h")) > Math.max(...sources.map(modified))) return;
-	const { ok, output } = await execute(process.execPath, [script]);
-	if (!ok) console.log(output.trimEnd());
-}
+import { writeModuleData, writeVectors } from "./data.js";
+import { build, buildPrograms, compile, execute, inParallel, list, native, root, tests } from "./programs.js";
 
 const chosen = (sources, names) => sources.filter((source) => !names.length || names.some((name) => basename(source).includes(name)));
 

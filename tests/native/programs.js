@@ -22,11 +22,14 @@ const includes = [`-I${native}`, `-I${tests}`, `-I${build}`, "-isystem", "/usr/i
 const sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"];
 const libraries = ["-Wl,--as-needed", "-lsodium", "-llwip", "-lm", "-lpthread"];
 
+/** Whichever there is. */
+const anyCompiler = ["gcc", "cc", "clang"].find((name) => (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, name)))) ?? "cc";
+
 const variants = {
 	test: { compiler: "clang", flags: ["-g", "-O1", ...sanitizers], link: sanitizers },
 	fuzz: { compiler: "clang", flags: ["-g", "-O1", "-fsanitize=fuzzer-no-link", ...sanitizers], link: ["-fsanitize=fuzzer", ...sanitizers] },
 	bench: { compiler: "gcc", flags: ["-O3"], link: [] },
-	vectors: { compiler: "gcc", flags: ["-O1", "-Wno-unused-function", "-Wno-unused-variable", "-Wno-type-limits"], link: [] },
+	vectors: { compiler: anyCompiler, flags: ["-O1", "-Wno-unused-function", "-Wno-unused-variable", "-Wno-type-limits"], link: [] },
 	"check-gcc": { compiler: "gcc", flags: ["-O2"] },
 	"check-clang": { compiler: "clang", flags: ["-O2"] },
 };

@@ -191,6 +191,34 @@ TN_TEST("windows beyond 64 KB: more than 80 segments of one connection are on th
 	net_free(net);
 }
 
+TN_TEST("behind a queue of 32 packets that drops the rest, TCP goes on at the pace of the queue")
+{
+	for (unsigned is_relayed = 0; is_relayed < 2; is_relayed++) {
+		struct net *net = net_new();
+		struct host *a = net_host(net, 1), *b = net_host(net, 2);
+		net_peers_with(a, b, 0, is_relayed ? 0 : 1000000000, true);
+		net_listen(b, 7);
+		net_settle(net);
+		uint32_t client = net_connect(a, b->address4, 7), sent = 0, received = 0;
+		bool is_right = true;
+		net_run(net, 100);
+		uint64_t start = net->now;
+		while (received < 3000000 && net->now - start < 60000) {
+			write_some(a, client, &sent, 3000000);
+			net_turn(net);
+			/* The wire carries 32 packets a millisecond. */
+			if (net->wire_count > 32)
+				net->wire_count = 32;
+			net->now++;
+			read_some(b, b->last_accepted, &received, &is_right);
+		}
+		CHECK(is_right);
+		CHECK_EQ(received, 3000000);
+		CHECK(net->now - start < 1500);
+		net_free(net);
+	}
+}
+
 TN_TEST("bytes written before a graceful close arrive, then the end")
 {
 	struct net *net = net_new();

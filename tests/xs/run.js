@@ -9,6 +9,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { places } from "./places.js";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const worker = join(root, "node_modules/@agoric/xsnap/xsnap-native/xsnap/build/bin/lin/release/xsnap-worker");
@@ -21,20 +22,6 @@ function testFiles() {
 		.sort()
 		.map((name) => join(root, "tests/unit", name));
 }
-
-const places = {
-	name: "places",
-	setup(builder) {
-		builder.onResolve({ filter: /^tailnet\/host$/ }, () => ({ path: join(root, "tests/xs/host.ts") }));
-		builder.onResolve({ filter: /\/harness\.js$/ }, ({ path, resolveDir }) =>
-			resolve(resolveDir, path) === join(root, "tests/harness.js") ? { path: join(root, "tests/xs/harness.ts") } : undefined,
-		);
-		builder.onResolve({ filter: /^\.{1,2}\/.*\.js$/ }, ({ path, resolveDir }) => {
-			const source = resolve(resolveDir, path).replace(/\.js$/, ".ts");
-			return existsSync(source) ? { path: source } : undefined;
-		});
-	},
-};
 
 async function bundle(file) {
 	const result = await build({
@@ -49,7 +36,7 @@ async function bundle(file) {
 		target: "es2022",
 		// XS 13 does not let the initialiser of a static field name its own class, as those of @noble/curves do.
 		supported: { "class-static-field": false },
-		plugins: [places],
+		plugins: [places("tests/xs/host.ts")],
 		logLevel: "silent",
 	});
 	return result.outputFiles[0].text;

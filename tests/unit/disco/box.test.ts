@@ -1,43 +1,21 @@
 /** The DISCO envelope against the vectors, and what it costs. */
 import { bytesKey, DiscoBox, isDisco, senderOf } from "../../../modules/disco/box.js";
 import { FAILURES_PER_SECOND, OpenFailures } from "../../../modules/disco/failures.js";
-import { isStun } from "../../../modules/path/stun.js";
-import { describe, expect, fromHex, Random, test, toHex } from "../../harness.js";
+import { classifyChecks } from "../../checks/classify.js";
+import { discoKeys, discoPackets, discoSealing, boxOf as vectorBox } from "../../checks/disco.js";
+import { describe, expect, fromHex, Random, test } from "../../harness.js";
 import classify from "../../vectors/classify.json" with { type: "json" };
 import vectors from "../../vectors/disco.json" with { type: "json" };
 
 const keys = vectors.keys as Record<string, { private: string; public: string }>;
 const keyOf = (name: string): Uint8Array => fromHex((keys[name] as { public: string }).public);
-const boxOf = (name: string, nonce = ""): DiscoBox => new DiscoBox(fromHex((keys[name] as { private: string }).private), () => fromHex(nonce));
+const boxOf = (name: string, nonce = ""): DiscoBox => vectorBox(vectors, name, nonce);
 
 describe("DISCO box", () => {
-	for (const vector of vectors.cases) {
-		test(`[relay 7] seals and opens: ${vector.name}`, () => {
-			const packet = boxOf(vector.from, vector.nonce).seal(keyOf(vector.to), fromHex(vector.plaintext));
-			expect(toHex(packet as Uint8Array)).toBe(vector.packet);
-			expect(toHex(boxOf(vector.to).open(fromHex(vector.packet)) as Uint8Array)).toBe(vector.plaintext);
-		});
-	}
-
-	for (const vector of vectors.packets) {
-		test(`[relay 9] opens or refuses: ${vector.name}`, () => {
-			const packet = fromHex(vector.packet);
-			expect(isDisco(packet)).toBe(vector.classifiedAsDisco);
-			if (!vector.classifiedAsDisco) return;
-			if (vector.senderIsKnownPeer !== undefined) expect(toHex(senderOf(packet)) === toHex(keyOf("a"))).toBe(vector.senderIsKnownPeer);
-			const plaintext = boxOf("b").open(packet);
-			expect(plaintext !== undefined).toBe(vector.opens);
-			if (plaintext) expect(toHex(plaintext)).toBe(vector.plaintext);
-		});
-	}
-
-	for (const datagram of classify.datagrams) {
-		test(`[relay 1] DISCO and STUN are told from WireGuard: ${datagram.name}`, () => {
-			const packet = fromHex(datagram.packet);
-			expect(isDisco(packet)).toBe(datagram.class === "disco" && !datagram.geneve);
-			if (datagram.class === "stun") expect(isStun(packet)).toBe(true);
-		});
-	}
+	for (const { name, run } of discoKeys(vectors)) test(name, run);
+	for (const { name, run } of discoSealing(vectors)) test(`[relay 7] seals and opens: ${name}`, run);
+	for (const { name, run } of discoPackets(vectors)) test(`[relay 9] opens or refuses: ${name}`, run);
+	for (const { name, run } of classifyChecks(classify)) test(`[relay 1] DISCO and STUN are told from WireGuard: ${name}`, run);
 
 	test("computes the shared key once for a peer", () => {
 		const box = boxOf("b");

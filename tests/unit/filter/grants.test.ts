@@ -2,16 +2,12 @@
 import { grantedCapabilities } from "../../../modules/netmap/filter-grants.js";
 import { compileRules } from "../../../modules/netmap/filter-rules.js";
 import { Interner } from "../../../modules/netmap/interner.js";
+import { filterGrants } from "../../checks/filter.js";
 import { describe, expect, test } from "../../harness.js";
 import vectors from "../../vectors/filter.json" with { type: "json" };
 
 describe("grants", () => {
-	for (const vector of vectors.grants as unknown as { name: string; rules: unknown; queries: { src: string; dst: string; caps: Record<string, unknown[]> }[] }[])
-		for (const query of vector.queries)
-			test(`what ${query.src} may do at ${query.dst}`, () => {
-				const chunk = compileRules(vector.rules, { capabilities: new Interner(100), grants: true });
-				expect(Object.fromEntries(grantedCapabilities([chunk], query.src, query.dst))).toEqual(query.caps);
-			});
+	for (const { name, run } of filterGrants(vectors)) test(name, run);
 
 	test("values of a capability come in the order of chunks", () => {
 		const chunk = (value: number) =>

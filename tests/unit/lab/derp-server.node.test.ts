@@ -1,79 +1,19 @@
 /** The lab's DERP server answers captured client frames as the real server did: protocol/relay.md §3, vectors. */
-import { connect as connectTCP, type Socket } from "node:net";
+import { connect as connectTCP } from "node:net";
 import { connect as connectTLS } from "node:tls";
-import { describe, expect, fromHex, test, toHex } from "../../harness.js";
+import { derpServerReceives } from "../../checks/lab.js";
+import { describe, expect, fromHex, test } from "../../harness.js";
 import { keyPair } from "../../lab/bytes.js";
 import { TestAuthority } from "../../lab/certificates.js";
 import { DERPServer, type DERPServerOptions } from "../../lab/derp-server.js";
 import { frame } from "../../lab/derp-session.js";
 import vectors from "../../vectors/derp.json" with { type: "json" };
+import { Client } from "./derp-client.js";
 
 type Captured = (typeof vectors.connections)[0];
 const [a, b, b2] = vectors.connections as [Captured, Captured, Captured];
 const keys = keyPair(fromHex(vectors.server.privateKey));
 const request = "GET /derp HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: DERP\r\n";
-
-/** A client that plays captured bytes. */
-class Client {
-	readonly socket: Socket;
-	closed = false;
-	bytes = Buffer.alloc(0);
-
-	constructor(socket: Socket) {
-		this.socket = socket;
-		socket.on("data", (bytes: Buffer) => {
-			this.bytes = Buffer.concat([this.bytes, bytes]);
-		});
-		socket.on("error", () => {});
-		socket.on("close", () => {
-			this.closed = true;
-		});
-	}
-
-	static async open(server: DERPServer, extra = ""): Promise<Client> {
-		const socket = connectTCP(server.port, "127.0.0.1");
-		await new Promise((resolve) => socket.once("connect", resolve));
-		const client = new Client(socket);
-		socket.write(`${request}${extra}\r\n`);
-		return client;
-	}
-
-	static async login(server: DERPServer, who: Captured): Promise<Client> {
-		const client = await Client.open(server);
-		client.send((who.clientToServer[0] as { frame: string }).frame);
-		await client.until(() => client.frames.length >= 2);
-		return client;
-	}
-
-	send(...frames: string[]): void {
-		this.socket.write(fromHex(frames.join("")));
-	}
-
-	/** Frames behind the HTTP answer, hex. */
-	get frames(): string[] {
-		const head = this.bytes.subarray(0, 4).toString() === "HTTP" ? this.bytes.indexOf("\r\n\r\n") + 4 : 0;
-		const list: string[] = [];
-		for (let at = head; at + 5 <= this.bytes.length; ) {
-			const end = at + 5 + this.bytes.readUInt32BE(at + 1);
-			if (end > this.bytes.length) break;
-			list.push(this.bytes.subarray(at, end).toString("hex"));
-			at = end;
-		}
-		return list;
-	}
-
-	async until(condition: () => boolean): Promise<void> {
-		for (let i = 0; i < 400 && !condition(); i += 1) await new Promise((resolve) => setTimeout(resolve, 5));
-		if (!condition()) throw new Error(`nothing came; frames so far: ${this.frames.join(" ")}`);
-	}
-
-	/** A Pong to a Ping of ours: everything before it was handled. */
-	async settle(): Promise<void> {
-		const count = this.frames.filter((one) => one.startsWith("13")).length;
-		this.send("12000000080000000000000000");
-		await this.until(() => this.closed || this.frames.filter((one) => one.startsWith("13")).length > count);
-	}
-}
 
 async function withServer(options: DERPServerOptions, run: (server: DERPServer) => Promise<void>): Promise<void> {
 	const server = await DERPServer.start({ keys, ...options });
@@ -134,18 +74,7 @@ describe("lab: DERP server", () => {
 		});
 	});
 
-	test("serverReceives: closes and stays where the real server does", async () => {
-		await withServer({}, async (server) => {
-			for (const vector of vectors.serverReceives) {
-				const client = await Client.login(server, a);
-				if (vector.frame !== undefined) client.send(vector.frame);
-				else client.send(vector.header as string, toHex(new Uint8Array(vector.zeroPayloadLength as number)));
-				await client.settle();
-				expect([vector.name, client.closed]).toEqual([vector.name, vector.serverClosesConnection]);
-				client.socket.destroy();
-			}
-		});
-	});
+	for (const { name, run } of derpServerReceives(vectors)) test(`serverReceives: closes or stays as the real server does: ${name}`, run);
 
 	test("fast start has no HTTP answer; another upgrade, or none, gets 426", async () => {
 		await withServer({}, async (server) => {

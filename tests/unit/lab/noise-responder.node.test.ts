@@ -1,4 +1,5 @@
 /** The lab's Noise responder and records against the vectors of the official implementation. */
+import { noiseResponder } from "../../checks/lab.js";
 import { describe, expect, fromHex, test, toHex } from "../../harness.js";
 import { keyPair } from "../../lab/bytes.js";
 import { RecordOpener, RecordSealer, respond } from "../../lab/noise-responder.js";
@@ -9,15 +10,7 @@ const ephemeral = keyPair(fromHex(vectors.inputs.control_ephemeral_priv));
 const initiation = fromHex(vectors.initiation.hex);
 
 describe("lab: Noise responder", () => {
-	test("answers the vector's initiation with the vector's response and keys", () => {
-		const established = respond(initiation, control, ephemeral);
-		expect(toHex(established.response)).toBe(vectors.response.hex);
-		expect(toHex(established.machineKey)).toBe(vectors.inputs.machine_pub);
-		expect(established.version).toBe(vectors.protocol_version);
-		expect(toHex(established.clientToServer)).toBe(vectors.key_client_to_server);
-		expect(toHex(established.serverToClient)).toBe(vectors.key_server_to_client);
-		expect(toHex(established.handshakeHash)).toBe(vectors.handshake_hash);
-	});
+	for (const { name, run } of noiseResponder(vectors)) test(`as in the vector: ${name}`, run);
 
 	test("refuses an initiation of another length, for another key, or with a wrong tag, in the real server's words", () => {
 		expect(() => respond(initiation.slice(1), control, ephemeral)).toThrow("wrong handshake initiation size");
@@ -30,7 +23,7 @@ describe("lab: Noise responder", () => {
 		expect(() => respond(otherVersion, control, ephemeral)).toThrow("decrypting machine key");
 	});
 
-	test("opens the client's records and seals the server's byte for byte, also at counters 255, 256 and 65536", () => {
+	test("opens the client's records and seals the server's byte for byte", () => {
 		const sealer = new RecordSealer(fromHex(vectors.key_server_to_client));
 		const opener = new RecordOpener(fromHex(vectors.key_client_to_server));
 		let compared = 0;
@@ -41,11 +34,6 @@ describe("lab: Noise responder", () => {
 			else expect(toHex(opener.push(fromHex(record.wire_hex)))).toBe(record.plaintext_hex);
 		}
 		expect(compared).toBeGreaterThan(4);
-		for (const record of vectors.extra_nonce_records) {
-			const key = fromHex(record.direction === "client_to_server" ? vectors.key_client_to_server : vectors.key_server_to_client);
-			const bytes = new RecordOpener(key, BigInt(record.counter)).push(fromHex(record.wire_hex));
-			expect(Buffer.from(bytes).toString()).toBe(record.plaintext_ascii);
-		}
 	});
 
 	test("records cut at every byte give the same stream; none is longer than 4096 bytes", () => {

@@ -1,21 +1,12 @@
 /** The lab's STUN server against the vectors of the official one. */
 import { createSocket } from "node:dgram";
+import { stunServerRequests, stunServerResponses } from "../../checks/lab.js";
 import { describe, expect, fromHex, test, toHex } from "../../harness.js";
-import { bindingResponse, parseBindingRequest, StunServer } from "../../lab/stun-server.js";
+import { bindingResponse, StunServer } from "../../lab/stun-server.js";
 import vectors from "../../vectors/stun.json" with { type: "json" };
 
 describe("lab: STUN server", () => {
-	test.each(vectors.parseBindingRequest)("request: $name", (vector) => {
-		const result = parseBindingRequest(fromHex(vector.packet));
-		if (vector.answered) expect(toHex(result as Uint8Array)).toBe(vector.txid);
-		else expect(result).toBe(vector.error);
-	});
-
-	test.each(vectors.responses)("response for $address, $txid", (vector) => {
-		const colon = vector.address.lastIndexOf(":");
-		const address = vector.address.slice(0, colon).replace(/[[\]]/g, "");
-		expect(toHex(bindingResponse(fromHex(vector.txid), address, Number(vector.address.slice(colon + 1))))).toBe(vector.packet);
-	});
+	for (const { name, run } of [...stunServerRequests(vectors), ...stunServerResponses(vectors)]) test(name, run);
 
 	test("answers over UDP with the sender's address, and says nothing to others", async () => {
 		const server = await StunServer.start(["127.0.0.1"]);

@@ -1,20 +1,8 @@
-import { FilterBlock, SET_BYTES } from "../../../modules/netmap/filter-tables.js";
+import { FilterBlock } from "../../../modules/netmap/filter-tables.js";
+import { filterChunks, sourcesInForce } from "../../checks/filter.js";
 import { describe, expect, test } from "../../harness.js";
 import vectors from "../../vectors/filter.json" with { type: "json" };
 import { firstMessage, type JSONObject, Lab, node } from "./fixtures.js";
-
-/** Single IPv4 sources of the rules in force, sorted. */
-function sources(lab: Lab): string[] {
-	const block = new FilterBlock(lab.netmap.filter!);
-	const found: string[] = [];
-	// Set 0 is the local networks.
-	for (let i = 1; i < (block.destinations4At - block.setsAt) / SET_BYTES; i += 1) {
-		const { ranges4, flags } = block.set(i);
-		if (flags !== 0) found.push("*");
-		for (let at = 0; at < ranges4.length; at += 8) found.push(`${ranges4[at + 3]}.${ranges4[at + 2]}.${ranges4[at + 1]}.${ranges4[at]}`);
-	}
-	return found.sort();
-}
 
 function rule(source: string): JSONObject {
 	return { SrcIPs: [source], DstPorts: [{ IP: "*", Ports: { First: 1, Last: 1 } }] };
@@ -25,21 +13,11 @@ function outcome(...messages: JSONObject[]): [string[], string[]] {
 	const lab = new Lab();
 	lab.feed(firstMessage([]));
 	for (const message of messages) lab.feed(message);
-	return [lab.netmap.chunks.names, sources(lab)];
+	return [lab.netmap.chunks.names, sourcesInForce(lab)];
 }
 
 describe("packet filter chunks", () => {
-	for (const chunk of vectors.chunks) {
-		test(`vector: ${chunk.name}`, () => {
-			const lab = new Lab();
-			lab.feed(firstMessage([]));
-			for (const step of chunk.steps) {
-				lab.feed(step.mapResponse as JSONObject);
-				expect(lab.netmap.chunks.names).toEqual(step.chunkNames);
-				expect(sources(lab)).toEqual(step.matchFirstSources.map((prefix) => prefix.replace("/32", "")).sort());
-			}
-		});
-	}
+	for (const { name, run } of filterChunks(vectors)) test(`vector: ${name}`, run);
 
 	test('[filter 12] PacketFilter replaces "base" only; null/absent leaves it; [] empties it', () => {
 		const start = { PacketFilter: [rule("10.0.0.1")], PacketFilters: { x: [rule("10.0.0.2")] } };
@@ -87,25 +65,25 @@ describe("packet filter chunks", () => {
 		expect(lab.netmap.filter).toBe(undefined);
 		lab.feed(firstMessage([], { PacketFilters: { x: [rule("10.0.0.1")], y: [rule("10.0.0.2")] } }));
 		lab.reader.begin();
-		expect(sources(lab)).toEqual(["10.0.0.1", "10.0.0.2"]);
+		expect(sourcesInForce(lab)).toEqual(["10.0.0.1", "10.0.0.2"]);
 		lab.feed(firstMessage([], { PacketFilters: { y: [rule("10.0.0.2")] } }));
-		expect([lab.netmap.chunks.names, sources(lab)]).toEqual([["y"], ["10.0.0.2"]]);
+		expect([lab.netmap.chunks.names, sourcesInForce(lab)]).toEqual([["y"], ["10.0.0.2"]]);
 		lab.reader.begin();
 		expect(lab.feed(firstMessage([])).change!.filter).toBe(true);
-		expect(sources(lab)).toEqual([]);
+		expect(sourcesInForce(lab)).toEqual([]);
 	});
 
 	test("an unsigned peer that a source reaches closes the filter while it is there, and says so", () => {
 		const lab = new Lab();
 		const unsigned = node(5, { UnsignedPeerAPIOnly: true, AllowedIPs: ["100.64.0.5/32", "192.168.7.0/24"] });
 		lab.feed(firstMessage([node(2)], { PacketFilters: { x: [rule("192.168.7.9")] } }));
-		expect(sources(lab)).toEqual(["192.168.7.9"]);
+		expect(sourcesInForce(lab)).toEqual(["192.168.7.9"]);
 		expect(lab.feed({ PeersChanged: [unsigned] }).change!.filter).toBe(true);
-		expect(sources(lab)).toEqual([]);
+		expect(sourcesInForce(lab)).toEqual([]);
 		expect(lab.netmap.health.map((condition) => condition.id)).toEqual(["filter"]);
 		expect(lab.netmap.peers.view(lab.netmap.peers.findByID("5"))!.allowedIPs).toEqual(["100.64.0.5/32"]);
 		expect(lab.feed({ PeersRemoved: [5] }).change!.filter).toBe(true);
-		expect(sources(lab)).toEqual(["192.168.7.9"]);
+		expect(sourcesInForce(lab)).toEqual(["192.168.7.9"]);
 		expect(lab.netmap.health).toEqual([]);
 	});
 

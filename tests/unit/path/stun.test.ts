@@ -1,39 +1,17 @@
 /** STUN requests, answers and transactions: protocol/relay.md §4, vectors of the reference. */
 import { randomBytes } from "tailnet/host";
-import { isStun, parseStunResponse, type StunAnswer, StunTransactions, stunPort, stunRequest } from "../../../modules/path/stun.js";
+import { parseStunResponse, type StunAnswer, StunTransactions, stunPort, stunRequest } from "../../../modules/path/stun.js";
+import { stunAnswers, stunRequests, stunServerAnswers } from "../../checks/stun.js";
 import { describe, expect, fromHex, Random, test, toHex } from "../../harness.js";
 import vectors from "../../vectors/stun.json" with { type: "json" };
 
-const errors: Record<string, string> = {
-	"response is not a STUN packet": "not-stun",
-	"STUN packet is not a response": "not-a-response",
-	"STUN response has malformed attributes": "malformed",
-};
 const good = fromHex(vectors.responses[0]?.packet as string);
 const transaction = fromHex(vectors.responses[0]?.txid as string);
 
 describe("STUN", () => {
-	test("[relay 57] for the txids of the vectors the request is byte for byte the one given", () => {
-		for (const vector of vectors.requests) expect(toHex(stunRequest(fromHex(vector.txid)))).toBe(vector.packet);
-	});
-
-	test("[relay 58] all parseResponse cases give the stated address or error", () => {
-		for (const vector of vectors.parseResponse) {
-			const packet = fromHex(vector.packet);
-			expect([vector.name, isStun(packet)]).toEqual([vector.name, vector.isSTUN]);
-			const result = parseStunResponse(packet);
-			if (vector.error !== undefined) expect([vector.name, result]).toEqual([vector.name, errors[vector.error]]);
-			else
-				expect([vector.name, (result as StunAnswer).endpoint, toHex((result as StunAnswer).transactionID)]).toEqual([vector.name, vector.address, vector.txid]);
-		}
-	});
-
-	test("reads every response that the reference server builds", () => {
-		for (const vector of vectors.responses) {
-			const result = parseStunResponse(fromHex(vector.packet)) as StunAnswer;
-			expect([result.endpoint, toHex(result.transactionID)]).toEqual([vector.address, vector.txid]);
-		}
-	});
+	for (const { name, run } of stunRequests(vectors)) test(`[relay 57] for the txids of the vectors the request is byte for byte the one given: ${name}`, run);
+	for (const { name, run } of stunAnswers(vectors)) test(`[relay 58] a parseResponse case gives the stated address or error: ${name}`, run);
+	for (const { name, run } of stunServerAnswers(vectors)) test(`reads what the reference server builds: ${name}`, run);
 
 	test("[relay 59] a response with an unknown or already used id, or from another address, changes nothing", () => {
 		const transactions = new StunTransactions<string>();
