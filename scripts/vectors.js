@@ -123,7 +123,7 @@ async function runNative(kind, file, json, text, counts) {
 
 async function checkFile(file, hosts) {
 	const counts = { passed: 0, failed: 0 };
-	const shown = relative(process.cwd(), file);
+	const shown = relative(here, file).startsWith("..") ? file : relative(here, file);
 	const fail = (why) => {
 		console.log(`not ok - ${shown}: ${why}`);
 		return { passed: counts.passed, failed: counts.failed + 1 };
@@ -158,7 +158,9 @@ async function checkFile(file, hosts) {
 	return counts.passed + counts.failed === 0 ? fail("has no vector in it") : counts;
 }
 
-const files = process.argv.slice(2).map((file) => resolve(file));
+/** Where the person stands: npm runs scripts in the project's folder. */
+const here = process.env.INIT_CWD ?? process.cwd();
+const files = process.argv.slice(2).map((file) => resolve(here, file));
 ensurePackages();
 const missing = ensureDebian(corePackages);
 if (missing.length) {

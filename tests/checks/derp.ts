@@ -55,8 +55,12 @@ function checkFrame(captured: Captured): void {
 	if (captured.name === "ServerKey") Object.assign(decoded, { magic: hex(0, 8), serverPublicKey: hex(8, 40) });
 	else if (captured.name === "SendPacket") Object.assign(decoded, { destination: hex(0, 32), packet: hex(32) });
 	else if (captured.name === "RecvPacket") Object.assign(decoded, { source: hex(0, 32), packet: hex(32) });
+	else if (captured.name === "ForwardPacket") Object.assign(decoded, { source: hex(0, 32), destination: hex(32, 64), packet: hex(64) });
 	else if (captured.name === "NotePreferred") decoded["preferred"] = hex(0) === "01";
-	else return;
+	else if (captured.name === "Ping" || captured.name === "Pong") decoded["data"] = hex(0);
+	else if (captured.name === "PeerGone") Object.assign(decoded, { peer: hex(0, 32), reason: Number(`0x${hex(32)}`) });
+	else if (captured.name === "PeerPresent") Object.assign(decoded, { peer: hex(0, 32), address: hex(32, 48), port: view.getUint16(53), flags: bytes[55] });
+	else if (captured.name === "ClientInfo" || captured.name === "ServerInfo") return; // derpLogins()
 	expect([captured.name, fields]).toEqual([captured.name, decoded]);
 }
 
@@ -98,7 +102,10 @@ function checkLogin(
 export function derpLogins(file: DERPVectors): Check[] {
 	const server = file.server as { privateKey: string; publicKey: string };
 	return [
-		...one(file.server, "server key", () => expect(toHex(x25519PublicKey(fromHex(server.privateKey)))).toBe(server.publicKey)),
+		...one(file.server, "server key", ({ magic }) => {
+			expect(toHex(x25519PublicKey(fromHex(server.privateKey)))).toBe(server.publicKey);
+			expect(greet(fromHex(`0100000028${magic}${server.publicKey}`), 45).result).toEqual({ serverKey: fromHex(server.publicKey), consumed: 45 });
+		}),
 		...each(
 			file.connections,
 			(connection, i) => `login of connection ${i} (${connection.client})`,
@@ -198,6 +205,7 @@ export function derpUpgrades(file: DERPVectors): Check[] {
 			(vector) => {
 				const captured = fromHex(vector.serverToClient);
 				const frames = vector.serverFrames.map((one) => one.frame).join("");
+				for (const frame of [...vector.clientFrames, ...vector.serverFrames] as Captured[]) checkFrame(frame);
 				expect(utf8Decode(captured).startsWith(vector.response)).toBe(true);
 				expect(utf8Decode(fromHex(vector.clientToServer)).startsWith(vector.request)).toBe(true);
 				expect(vector.clientToServer.endsWith(vector.clientFrames.map((one) => one.frame).join(""))).toBe(true);

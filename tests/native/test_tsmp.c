@@ -1,4 +1,6 @@
 /* TSMP messages against tests/vectors/tsmp.json: read, and made byte for byte. */
+#include <arpa/inet.h>
+
 #include "filter_packets.h"
 #include "tn_bytes.h"
 #include "tn_tsmp.h"
@@ -24,10 +26,22 @@ static struct built named(const char *name)
 	return (struct built){.length = 0};
 }
 
-/** The port behind the last colon of "1.2.3.4:5". */
-static uint16_t port_of(const struct tn_vector *endpoint)
+/** "1.2.3.4:5" or "[1::2]:5" has that address and port. */
+static void check_endpoint(const struct tn_vector *endpoint, const uint8_t address[16], uint16_t port)
 {
-	return (uint16_t)atoi(strrchr(endpoint->text, ':') + 1);
+	char text[64] = "";
+	uint8_t ip4[4], wanted[16] = {0};
+	const char *colon = strrchr(endpoint->text, ':');
+	if (!CHECK(colon && (size_t)(colon - endpoint->text) < sizeof text))
+		return;
+	const bool is_bracketed = endpoint->text[0] == '[';
+	memcpy(text, endpoint->text + is_bracketed, (size_t)(colon - endpoint->text) - 2 * is_bracketed);
+	if (inet_pton(AF_INET, text, ip4) == 1)
+		tn_address_from_ip4(wanted, ip4);
+	else
+		CHECK_EQ(inet_pton(AF_INET6, text, wanted), 1);
+	CHECK_MEM(address, wanted, 16);
+	CHECK_EQ(port, atoi(colon + 1));
 }
 
 TN_VECTOR_TEST("tsmp", "every TSMP message of the vectors is read as upstream reads it")
@@ -54,8 +68,8 @@ TN_VECTOR_TEST("tsmp", "every TSMP message of the vectors is read as upstream re
 			CHECK_EQ(message.protocol, tn_vector_number(tn_vector_get(wanted, "flow_proto")));
 			CHECK_EQ(message.reason, tn_vector_get(wanted, "reason")->text[0]);
 			CHECK_EQ(message.maybe_broken, tn_vector_true(tn_vector_get(wanted, "maybe_broken")));
-			CHECK_EQ(message.source_port, port_of(tn_vector_get(wanted, "flow_src")));
-			CHECK_EQ(message.destination_port, port_of(tn_vector_get(wanted, "flow_dst")));
+			check_endpoint(tn_vector_get(wanted, "flow_src"), packet.destination, message.source_port);
+			check_endpoint(tn_vector_get(wanted, "flow_dst"), packet.source, message.destination_port);
 		} else {
 			CHECK_EQ(message.kind, TN_TSMP_DISCO);
 			CHECK_EQ(tn_vector_hex(tn_vector_get(wanted, "disco_key"), bytes, sizeof bytes), 32);
