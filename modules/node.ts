@@ -225,6 +225,10 @@ export class Node implements SocketNode {
 		}
 	}
 
+	canReach(address: Uint8Array): boolean {
+		return !this.#hasMap || this.netmap.route(address) >= 0;
+	}
+
 	later(callback: () => void): void {
 		startTimer(() => {
 			if (!this.#closed) callback();

@@ -183,7 +183,7 @@ export class Control {
 
 	/** Our node key has expired (seen in the map): asks for a new one and registers it. */
 	keyExpired(): void {
-		if (this.#isClosed || this.#phase === "idle" || this.#login.isRenewing) return;
+		if (this.#isClosed || this.#phase === "idle" || this.#login.isRenewing || this.#logout) return;
 		this.#isRegistered = false;
 		this.reconnect();
 		// In a later turn, like every callback.
@@ -420,6 +420,9 @@ export class Control {
 
 	#sendLogout(session: Session): void {
 		this.#request?.close();
+		// Control tells of the end on the stream as well, before it answers: that must not look like an expiry, or like a failure.
+		this.#poll?.close();
+		this.#poll = undefined;
 		const { nodeKey, authKey } = this.#login;
 		const request = {
 			method: "POST",

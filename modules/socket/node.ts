@@ -5,6 +5,8 @@ export interface SocketNode {
 	readonly link: TunnelLink;
 	/** Ports of listeners and UDP sockets on the tailnet, by "tcp" and "udp". */
 	readonly ports: Ports;
+	/** false: the network map is there, and no peer in it owns the address (16 bytes). */
+	canReach(address: Uint8Array): boolean;
 	/** An exception left an app's callback. */
 	report(error: unknown): void;
 	/** Runs later, outside the present call. */

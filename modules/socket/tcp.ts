@@ -215,7 +215,8 @@ export class TCP implements SocketEvents {
 		this.#state = "open";
 		this.#remoteAddress = options.address as string;
 		this.#remotePort = port;
-		this.#node.link.tcpConnect(socket, address, port, options.nodelay === true);
+		if (this.#node.canReach(address)) this.#node.link.tcpConnect(socket, address, port, options.nodelay === true);
+		else this.#node.later(() => this.closed("no-route")); // nobody would answer, ever
 	}
 
 	#takeOver(from: TCP): void {

@@ -11,6 +11,8 @@ export class FakeLink {
 	/** Bytes taken from each socket. */
 	readonly outgoing = new Map<number, number[]>();
 	poolSize = 8;
+	/** Whether a peer owns the address that is connected to. */
+	isReachable = true;
 	#next = 1;
 
 	openSocket(events: SocketEvents): number {
@@ -95,6 +97,7 @@ export function fakeNode(): FakeNode {
 		errors,
 		link: fake as unknown as TunnelLink,
 		ports: { tcp: new PortSet(0), udp: new PortSet(0) },
+		canReach: () => fake.isReachable,
 		report: (error) => void errors.push(error),
 		later: (callback) => void startTimer(callback, 0),
 	};

@@ -37,6 +37,17 @@ describe("TCP: constructor", () => {
 		]);
 	});
 
+	test("an address that no peer owns: no packet is sent, and onError says no-route in a later turn", () => {
+		node.fake.isReachable = false;
+		const { socket, events } = connect();
+		expect([node.fake.calls, events]).toEqual([[], []]);
+		testing.advance(1);
+		testing.advance(1);
+		expect(events).toEqual(["error no-route"]);
+		socket.close();
+		expect(node.fake.sockets.size).toBe(0);
+	});
+
 	test("refuses a name, a port out of range, an unknown format, a callback that is no function", () => {
 		expect(() => new TCP(node, { address: "laptop", port: 80 })).toThrow(TypeError);
 		expect(() => new TCP(node, { address: "100.64.0.2", port: 0 })).toThrow(RangeError);
