@@ -5,6 +5,7 @@
 
 #include "lwip/init.h"
 #include "lwip/timeouts.h"
+#include "tn_stream.h"
 
 /** lwIP counts TCP time in steps of this. */
 #define STEP_MS 250u
@@ -121,6 +122,9 @@ static void input(struct tn_netif *interface, struct pbuf *p)
 	if (ip_input(p, &interface->netif) != ERR_OK)
 		pbuf_free(p);
 	hide(interface);
+	/* lwIP puts the connection of a segment in front. */
+	if (tcp_active_pcbs != NULL)
+		tn_stream_after_input(tcp_active_pcbs);
 }
 
 /** A connection that was handed several segments as one acknowledges them as if they had come one by one: at once. */
@@ -212,6 +216,8 @@ uint64_t tn_stack_tick(uint64_t now)
 	}
 	if (now >= stack.next) {
 		sys_check_timeouts();
+		for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
+			tn_stream_step(pcb);
 		reap_time_wait();
 		stack.next = now + STEP_MS;
 	}

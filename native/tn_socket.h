@@ -13,6 +13,7 @@
 
 #include "tn_config.h"
 #include "tn_events.h"
+#include "tn_recovery.h"
 #include "tn_ring.h"
 
 enum tn_socket_flag {
@@ -63,6 +64,7 @@ struct tn_socket {
 	uint32_t unread;        /* bytes received that the window was not opened for yet */
 	uint32_t told_writable; /* position of the VM in the send ring when it was told last */
 	uint32_t dropped;       /* datagrams */
+	struct tn_recovery recovery;
 };
 
 /** What streams and datagram sockets count. */

@@ -87,6 +87,8 @@ static bool fill(struct tn_socket *socket)
 {
 	struct tcp_pcb *pcb = socket->stream;
 	bool did_write = false;
+	if (!tn_recovery_may_write(&socket->recovery, pcb))
+		return false;
 	for (;;) {
 		const uint8_t *bytes;
 		uint32_t used = tn_ring_used(&socket->send) - socket->queued;
@@ -200,12 +202,12 @@ static err_t on_receive(void *context, struct tcp_pcb *pcb, struct pbuf *p, err_
 static err_t on_sent(void *context, struct tcp_pcb *pcb, u16_t length)
 {
 	struct tn_socket *socket = context;
-	(void)pcb;
 	if (!IS_COPIED) {
 		tn_ring_drop(&socket->send, length);
 		socket->queued -= length < socket->queued ? length : socket->queued;
 	}
 	fill(socket);
+	tn_recovery_acknowledged(&socket->recovery, pcb);
 	if (!socket->is_closing)
 		tell_writable(socket);
 	else
@@ -220,6 +222,18 @@ static err_t on_poll(void *context, struct tcp_pcb *pcb)
 	if (socket->is_closing || tn_ring_used(&socket->send) > socket->queued)
 		tn_socket_touch(socket);
 	return ERR_OK;
+}
+
+void tn_stream_after_input(struct tcp_pcb *pcb)
+{
+	if (pcb->recv == on_receive && pcb->callback_arg != NULL)
+		tn_recovery_input(&((struct tn_socket *)pcb->callback_arg)->recovery, pcb);
+}
+
+void tn_stream_step(struct tcp_pcb *pcb)
+{
+	if (pcb->recv == on_receive && pcb->callback_arg != NULL && pcb->state >= ESTABLISHED)
+		tn_recovery_step(&((struct tn_socket *)pcb->callback_arg)->recovery, pcb);
 }
 
 /** lwIP has dropped the connection. */
@@ -240,11 +254,13 @@ static void become_connected(struct tn_socket *socket, uint32_t flag)
 {
 	struct tcp_pcb *pcb = socket->stream;
 	tn_window_widen(pcb);
+	tn_from_lwip(socket->remote_address, &pcb->remote_ip);
+	if (tn_tunnel_is_relayed(socket->table->netif->tunnel, socket->remote_address))
+		tn_recovery_limit(pcb);
 	socket->is_connected = true;
 	socket->local_port = pcb->local_port;
 	socket->remote_port = pcb->remote_port;
 	tn_from_lwip(socket->local_address, &pcb->local_ip);
-	tn_from_lwip(socket->remote_address, &pcb->remote_ip);
 	tn_socket_raise(socket, flag | TN_SOCKET_WRITABLE);
 }
 

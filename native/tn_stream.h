@@ -26,6 +26,12 @@ void tn_stream_close(struct tn_socket *socket, bool is_abort);
 /** A peer's rules refuse a connection that is being opened. @return whether socket is that one */
 bool tn_stream_refuse(struct tn_socket *socket, const uint8_t remote[16], uint16_t remote_port, uint16_t local_port);
 
+/** lwIP has taken a packet, presumably of this connection, which need not be ours. */
+void tn_stream_after_input(struct tcp_pcb *pcb);
+
+/** Every 250 ms for every connection, which need not be ours. */
+void tn_stream_step(struct tcp_pcb *pcb);
+
 /**
  * For listeners: makes a connection that lwIP has accepted a stream of ours.
  * @param listener handle

@@ -173,6 +173,9 @@ void tn_tunnel_inject(struct tn_tunnel *tunnel, const uint8_t *packet, size_t le
 /** Sends STUN or DISCO from the node's UDP port. */
 void tn_tunnel_send_raw(struct tn_tunnel *tunnel, const uint8_t endpoint[TN_ENDPOINT], const uint8_t *datagram, size_t length);
 
+/** Whether packets to an address (16 bytes) go by DERP now; false when it is nobody's. */
+bool tn_tunnel_is_relayed(const struct tn_tunnel *tunnel, const uint8_t address[16]);
+
 /** Queues a packet for a DERP region and tells the VM when it must know. */
 void tn_tunnel_send_derp(struct tn_tunnel *tunnel, uint16_t region, const uint8_t key[32], const uint8_t *packet, size_t length, bool is_disco);
 

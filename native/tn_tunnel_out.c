@@ -67,10 +67,23 @@ static uint16_t region_of(const struct tn_tunnel *tunnel, const struct tn_peer *
 	return peer->home_region;
 }
 
+/** Whether the peer's endpoint is one that answered lately. */
+static bool is_direct(const struct tn_tunnel *tunnel, const struct tn_peer *peer)
+{
+	return peer->has_endpoint && tunnel->now <= peer->trusted_until;
+}
+
+bool tn_tunnel_is_relayed(const struct tn_tunnel *tunnel, const uint8_t address[16])
+{
+	bool is_ip4 = tn_address_is_ip4(address);
+	int slot = tn_routes_destination(&tunnel->routes, is_ip4 ? 4 : 6, is_ip4 ? address + 12 : address);
+	return slot >= 0 && !is_direct(tunnel, &tunnel->peers[slot]);
+}
+
 void tn_tunnel_send_to_peer(struct tn_tunnel *tunnel, unsigned slot, const uint8_t *datagram, size_t length)
 {
 	struct tn_peer *peer = &tunnel->peers[slot];
-	bool is_trusted = peer->has_endpoint && tunnel->now <= peer->trusted_until;
+	bool is_trusted = is_direct(tunnel, peer);
 	make_room(tunnel, length);
 	uint8_t *place = tn_out_place(&tunnel->out);
 	if (datagram != place)

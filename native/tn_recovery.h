@@ -1,0 +1,49 @@
+/*
+ * What lwIP lacks when several segments of a window are lost, as happens where a relay's short queue overflows.
+ *
+ *   fast retransmit of lwIP     three equal acknowledgements: the first lost segment is repeated (RFC 5681)
+ *   partial acknowledgement     the next lost segment is repeated at once, not after three more or a time-out (NewReno, RFC 6582)
+ *   silence                     no acknowledgement for two steps of 250 ms while something is on its way: the first segment is repeated, once, as a probe;
+ *                               lwIP's own time-out comes after 1.5 s and later
+ *
+ * A repeated segment that lwIP cannot send (the window closed meanwhile) would stay in its queue of unsent ones, and at the next time-out stand behind
+ * those that follow it: nothing fits the window any more, for ever. It is put back.
+ *
+ * And a connection over a relay begins with a window that the relay's queue holds (32 packets), and grows from there by a segment a round trip.
+ */
+#ifndef TN_RECOVERY_H
+#define TN_RECOVERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tcp_pcb;
+
+/** State of one connection; zero at its beginning. */
+struct tn_recovery {
+	bool is_active;
+	bool is_probed;
+	uint8_t quiet;  /* steps without a new acknowledgement */
+	uint32_t until; /* sequence number that ends the recovery */
+	uint32_t seen;  /* acknowledged at the last step */
+};
+
+/** A connection over a relay begins. */
+void tn_recovery_limit(struct tcp_pcb *pcb);
+
+/** lwIP has taken a packet of the connection, and sent what it could. */
+void tn_recovery_input(struct tn_recovery *recovery, struct tcp_pcb *pcb);
+
+/** Something new was acknowledged; lwIP sends after this. */
+void tn_recovery_acknowledged(struct tn_recovery *recovery, struct tcp_pcb *pcb);
+
+/**
+ * Whether tcp_write may be called. It lengthens the last unsent segment, taking it for the end of the stream; a segment that is only there to be
+ * repeated is not, and bytes put behind it would stand in the place of others.
+ */
+bool tn_recovery_may_write(const struct tn_recovery *recovery, const struct tcp_pcb *pcb);
+
+/** Every 250 ms. */
+void tn_recovery_step(struct tn_recovery *recovery, struct tcp_pcb *pcb);
+
+#endif
