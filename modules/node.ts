@@ -329,7 +329,11 @@ export class Node implements SocketNode {
 			onNodeKeyWanted: () => this.#identity.rotate(),
 			onMap: (message) => this.#map(message),
 			onPing: (type, address, done) => this.#pingForControl(type, address, done),
-			onError: (error) => this.#owner.error(error),
+			onError: (error) => {
+				// A failure changes what is to be said of control, also where its state stays the same.
+				this.#health.look();
+				this.#owner.error(error);
+			},
 		};
 	}
 

@@ -462,9 +462,10 @@ export class Control {
 			this.#loggedOut(error);
 			return;
 		}
-		this.#owner.failed(error, isOrderly);
 		const spacing = Math.min(this.#shortLives * SHORT_LIFE_STEP_MS, SHORT_LIFE_LIMIT_MS);
-		this.#wait(Math.max(this.#backoff.next(), spacing), () => this.#connect());
+		const delayMS = Math.max(this.#backoff.next(), spacing);
+		this.#owner.failed(error, isOrderly); // who hears of it reads the status, which counts this failure
+		this.#wait(delayMS, () => this.#connect());
 	}
 
 	/** Ends session, requests and timers of this attempt. */
