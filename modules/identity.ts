@@ -44,7 +44,9 @@ export class Identity {
 		this.machinePrivateKey = this.#key("machine-key");
 		this.#nodePrivateKey = this.#key("node-key");
 		this.#nodePublicKey = x25519PublicKey(this.#nodePrivateKey);
-		this.#oldNodeKey = this.#read("old-node-key", 32);
+		const old = this.#read("old-node-key", 32);
+		// The power went after the first write of a rotation: there was none.
+		this.#oldNodeKey = old && equalBytes(old, this.#nodePublicKey) ? undefined : old;
 	}
 
 	get nodePrivateKey(): Uint8Array {
@@ -116,8 +118,8 @@ export class Identity {
 		this.#clockSinceMS = now;
 		const usedSeconds = Math.ceil(this.#clockStartMS / 1000);
 		if (usedSeconds + clockReserveSeconds / 2 > this.#clockBoundSeconds) {
+			this.#writeFloor(usedSeconds + clockReserveSeconds);
 			this.#clockBoundSeconds = usedSeconds + clockReserveSeconds;
-			this.#writeFloor(this.#clockBoundSeconds);
 		}
 		return { clockMS: this.#clockStartMS, boundSeconds: this.#clockBoundSeconds };
 	}

@@ -296,8 +296,12 @@ export class Node implements SocketNode {
 
 	#renewClock(): void {
 		this.#clockTimer = startTimer(() => {
-			const { clockMS, boundSeconds } = this.#identity.clock(wallClockMS(), monotonicMS());
-			this.#link.clock(clockMS, boundSeconds);
+			try {
+				const { clockMS, boundSeconds } = this.#identity.clock(wallClockMS(), monotonicMS());
+				this.#link.clock(clockMS, boundSeconds);
+			} catch (error) {
+				this.report(error); // the old bound holds; it is tried again
+			}
 			this.#renewClock();
 		}, this.#identity.clockRenewMS);
 	}

@@ -1,0 +1,122 @@
+/** The verdict is kept up to date: by what layers say, and by bounds that pass while nobody says anything. */
+import { RELAY_BOUND_MS, RELAY_GRACE_MS, type Verdict } from "../../../modules/health.js";
+import { HealthWatch, type LayerFacts } from "../../../modules/health-watch.js";
+import { beforeEach, describe, expect, test } from "../../harness.js";
+import { testing } from "../../xs/host.js";
+
+class Owner {
+	isUp = false;
+	members: Partial<LayerFacts> = {};
+	counters: Record<string, number> = {};
+	readonly told: string[] = [];
+	readonly verdicts: Verdict[] = [];
+
+	facts(): LayerFacts {
+		return {
+			control: { state: "running", reason: "", failures: 0, error: undefined, sessionSinceMS: 1 } as unknown as LayerFacts["control"],
+			hasMap: true,
+			authorized: true,
+			keyExpired: false,
+			keyExpiry: 0,
+			unixSeconds: 0,
+			hasRegions: true,
+			home: { code: "fra", state: this.isUp ? "up" : "waiting", admitted: this.isUp, problem: "" } as unknown as LayerFacts["home"],
+			udp: true,
+			netmap: [],
+			...this.members,
+		};
+	}
+
+	changed(verdict: Verdict, before: Verdict): void {
+		this.told.push(`${before.state} -> ${verdict.state}`);
+		this.verdicts.push(verdict);
+	}
+}
+
+let owner: Owner;
+let watch: HealthWatch;
+beforeEach(() => {
+	testing.reset();
+	owner = new Owner();
+	watch = new HealthWatch(owner);
+});
+
+describe("health watch", () => {
+	test("a relay that is lost makes the node degraded after its bound, without anybody saying a word; running when it is back", () => {
+		owner.isUp = true;
+		watch.look();
+		expect([watch.verdict.state, watch.relayDownMS()]).toEqual(["running", 0]);
+		owner.isUp = false;
+		watch.look();
+		expect([watch.verdict.state, watch.verdict.conditions.map((condition) => condition.id)]).toEqual(["running", ["relay-down"]]);
+		testing.advance(RELAY_BOUND_MS);
+		expect(watch.verdict.state).toBe("running");
+		testing.advance(1);
+		expect([watch.verdict.state, watch.relayDownMS()]).toEqual(["degraded", RELAY_BOUND_MS + 1]);
+		owner.isUp = true;
+		watch.look();
+		expect([watch.verdict.state, owner.told.at(-1), testing.timers]).toEqual(["running", "degraded -> running", 0]);
+	});
+
+	test("a node that never had a relay is connecting for its grace, then running with a warning, then degraded", () => {
+		watch.look();
+		expect(watch.verdict.state).toBe("connecting");
+		testing.advance(RELAY_GRACE_MS);
+		expect(watch.verdict.state).toBe("connecting");
+		testing.advance(1);
+		expect([watch.verdict.state, watch.verdict.conditions.map((condition) => condition.id)]).toEqual(["running", ["relay-down"]]);
+		testing.advance(RELAY_BOUND_MS - RELAY_GRACE_MS);
+		expect(watch.verdict.state).toBe("degraded");
+		owner.isUp = true;
+		watch.look();
+		expect(watch.verdict.state).toBe("running");
+	});
+
+	test("time that the relay was gone counts from the first look at it, not from the last", () => {
+		owner.isUp = true;
+		watch.look();
+		owner.isUp = false;
+		for (let i = 0; i < 10; i += 1) {
+			watch.look();
+			testing.advance(RELAY_BOUND_MS / 10);
+		}
+		testing.advance(1);
+		expect(watch.verdict.state).toBe("degraded");
+	});
+
+	test("tells once what changed, and nothing when nothing did", () => {
+		owner.isUp = true;
+		for (let i = 0; i < 5; i += 1) watch.look();
+		expect(owner.told).toEqual(["connecting -> running"]);
+		owner.members = { udp: false };
+		for (let i = 0; i < 5; i += 1) watch.look();
+		expect(owner.told).toEqual(["connecting -> running", "running -> running"]);
+	});
+
+	test("a pool that refused something is shown for a minute", () => {
+		owner.isUp = true;
+		owner.counters = { "paths.full": 1, dropped: 9 };
+		watch.look();
+		const pools = (): string[] => watch.verdict.conditions.filter((condition) => condition.id.startsWith("pool-full")).map((condition) => condition.id);
+		expect(pools()).toEqual(["pool-full:paths.full"]);
+		testing.advance(59_000);
+		watch.look();
+		expect(pools()).toEqual(["pool-full:paths.full"]);
+		testing.advance(1_000);
+		watch.look();
+		expect(pools()).toEqual([]);
+		owner.counters = { "paths.full": 2 };
+		watch.look();
+		expect(pools()).toEqual(["pool-full:paths.full"]);
+	});
+
+	test("stop is the last word", () => {
+		watch.look();
+		watch.stop("logged out");
+		owner.isUp = true;
+		watch.look();
+		watch.stop("again");
+		testing.advance(10 * RELAY_BOUND_MS);
+		expect([watch.verdict.state, watch.verdict.reason, testing.timers]).toEqual(["stopped", "logged out", 0]);
+	});
+});
