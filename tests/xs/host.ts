@@ -97,6 +97,7 @@ export const testing = {
 		testing.names.clear();
 		testing.lines.length = 0;
 		stores.clear();
+		tunnels.length = 0;
 	},
 };
 
@@ -374,12 +375,86 @@ export function openStore(name: string | undefined): contract.Store {
 	return store;
 }
 
-// ---- Not to be had here ----
+// ---- The tunnel ----
 
-/** The data plane needs the native core: tests that use it run on the real host (*.addon.test.ts). */
-export class Tunnel {
-	constructor() {
-		throw new Error("no tunnel in this host");
+/** Tunnels made since reset, oldest first. */
+export const tunnels: Tunnel[] = [];
+
+/** A data plane that a test plays: it keeps the commands it was sent, and says events. The real one needs the native core (*.addon.test.ts). */
+export class Tunnel implements contract.Tunnel {
+	readonly configuration: Uint8Array;
+	readonly port = 41641;
+	readonly sent: Uint8Array[] = [];
+	/** Commands that the ring takes before it is full. */
+	room = Number.POSITIVE_INFINITY;
+	isClosed = false;
+	readonly #onWake: () => void;
+	readonly #events: Uint8Array[] = [];
+	#sockets = 0;
+
+	constructor(configuration: Uint8Array, onWake: () => void) {
+		this.configuration = configuration.slice();
+		this.#onWake = onWake;
+		tunnels.push(this);
+	}
+
+	send(record: Uint8Array): boolean {
+		if (this.room === 0) return false;
+		this.room -= 1;
+		this.sent.push(record.slice());
+		return true;
+	}
+
+	receive(buffer: Uint8Array): number {
+		const event = this.#events.shift();
+		if (!event) return 0;
+		buffer.set(event);
+		return event.length;
+	}
+
+	openSocket(): number {
+		this.#sockets += 1;
+		return this.#sockets;
+	}
+
+	streamWrite(_socket: number, bytes: Uint8Array): number {
+		return bytes.length;
+	}
+
+	streamRead(): number {
+		return 0;
+	}
+
+	derpReceive(): undefined {}
+
+	derpReset(): void {}
+
+	derpSend(): number {
+		return 0;
+	}
+
+	counters(): Record<string, number> {
+		return { sent: this.sent.length };
+	}
+
+	close(): void {
+		this.isClosed = true;
+	}
+
+	/** Test side: events that come with the next wake-up. */
+	queue(...events: Uint8Array[]): void {
+		this.#events.push(...events);
+	}
+
+	/** Test side. */
+	wake(): void {
+		this.#onWake();
+	}
+
+	/** Test side: an event, and its wake-up. */
+	say(event: Uint8Array): void {
+		this.queue(event);
+		this.wake();
 	}
 }
 
