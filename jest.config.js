@@ -1,5 +1,10 @@
 /** Unit tests under Node. "tailnet/host" is the test host on @noble/* for everything but *.addon.test.ts, which run on the real one. */
-const transform = { "^.+\\.(ts|js)$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" }, experimental: { keepImportAttributes: true } }, module: { type: "es6" } }] };
+const transform = {
+	"^.+\\.(ts|js)$": [
+		"@swc/jest",
+		{ jsc: { target: "es2023", parser: { syntax: "typescript" }, experimental: { keepImportAttributes: true } }, module: { type: "es6" } },
+	],
+};
 const common = {
 	extensionsToTreatAsEsm: [".ts"],
 	transform,

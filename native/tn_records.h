@@ -52,34 +52,37 @@ enum tn_command {
 	TN_COMMAND_TCP_LISTEN = 33,  /* 4: socket u32 */
 	TN_COMMAND_UDP_BIND = 34,    /* 4: socket u32 */
 	TN_COMMAND_UDP_SEND = 35,    /* 4: socket u32, address 16, payload; 16-bit: remote port */
-	TN_COMMAND_SOCKET_CLOSE = 36,/* 4: socket u32. flags bit 0: abort (RST); else bytes in the send ring leave first, then FIN. The handle is dead at once for the VM. */
+	TN_COMMAND_SOCKET_CLOSE =
+	    36, /* 4: socket u32. flags bit 0: abort (RST); else bytes in the send ring leave first, then FIN. The handle is dead at once for the VM. */
 };
 
 enum tn_event {
-	TN_EVENT_STUN = 1,         /* 4: endpoint 18, datagram */
-	TN_EVENT_DISCO = 2,        /* 4: endpoint 18, datagram */
-	TN_EVENT_DERP_DISCO = 3,   /* 16-bit: region. 4: source node key 32, packet */
-	TN_EVENT_PEER_WANTED = 4,  /* flags 0: a packet for an address nobody is configured for; 4: address 16. flags 1: an initiation from an unknown static key; 4: public key 32.
+	TN_EVENT_STUN = 1,       /* 4: endpoint 18, datagram */
+	TN_EVENT_DISCO = 2,      /* 4: endpoint 18, datagram */
+	TN_EVENT_DERP_DISCO = 3, /* 16-bit: region. 4: source node key 32, packet */
+	TN_EVENT_PEER_WANTED =
+	    4, /* flags 0: a packet for an address nobody is configured for; 4: address 16. flags 1: an initiation from an unknown static key; 4: public key 32.
 	                              flags 2: a DERP packet from an unknown source key; 4: public key 32 */
-	TN_EVENT_ACTIVITY = 5,     /* flags: bit 0 sent to, bit 1 received from (authenticated), bit 2 received over DERP. 16-bit: that region. 4: handle u32, u64 bytes sent, u64 bytes received.
+	TN_EVENT_ACTIVITY =
+	    5, /* flags: bit 0 sent to, bit 1 received from (authenticated), bit 2 received over DERP. 16-bit: that region. 4: handle u32, u64 bytes sent, u64 bytes received.
 	                              At most once a second a peer, but at once when it sends without a trusted path for the first time in a second. */
-	TN_EVENT_PEER_IDLE = 6,    /* 4: handle u32: 540 s without a new session; its slot may be freed */
-	TN_EVENT_DERP_READY = 7,   /* 16-bit: region: frames are queued (derpSend), or a connection is wanted */
-	TN_EVENT_TSMP = 8,         /* 4: handle u32, source address 16, TSMP payload (pong, disco advertisement, unmatched reject) */
-	TN_EVENT_ECHO_REPLY = 9,   /* 4: handle u32, source address 16, id u16, sequence u16 (as in the packet, big-endian) */
-	TN_EVENT_SESSION = 10,     /* flags: bit 0 we initiated. 4: handle u32 */
-	TN_EVENT_UDP_ERROR = 11,   /* flags: 1 unreachable (4: endpoint 18), 2 socket dead (rebind wanted) */
+	TN_EVENT_PEER_IDLE = 6,  /* 4: handle u32: 540 s without a new session; its slot may be freed */
+	TN_EVENT_DERP_READY = 7, /* 16-bit: region: frames are queued (derpSend), or a connection is wanted */
+	TN_EVENT_TSMP = 8,       /* 4: handle u32, source address 16, TSMP payload (pong, disco advertisement, unmatched reject) */
+	TN_EVENT_ECHO_REPLY = 9, /* 4: handle u32, source address 16, id u16, sequence u16 (as in the packet, big-endian) */
+	TN_EVENT_SESSION = 10,   /* flags: bit 0 we initiated. 4: handle u32 */
+	TN_EVENT_UDP_ERROR = 11, /* flags: 1 unreachable (4: endpoint 18), 2 socket dead (rebind wanted) */
 
-	TN_EVENT_CONNECTED = 32,   /* 4: socket u32 */
-	TN_EVENT_READABLE = 33,    /* 4: socket u32, u32 bytes in the receive ring */
-	TN_EVENT_WRITABLE = 34,    /* 4: socket u32, u32 free bytes in the send ring */
-	TN_EVENT_CLOSED = 35,      /* flags: enum tn_close. 4: socket u32. After it nothing more comes; bytes in the receive ring stay readable until SOCKET_CLOSE. */
-	TN_EVENT_ACCEPTED = 36,    /* 16-bit: remote port. 4: listener u32, new socket u32, remote address 16, local address 16 */
-	TN_EVENT_UDP_RECEIVED = 37,/* 16-bit: remote port. 4: socket u32, address 16, payload */
+	TN_EVENT_CONNECTED = 32, /* 4: socket u32 */
+	TN_EVENT_READABLE = 33,  /* 4: socket u32, u32 bytes in the receive ring */
+	TN_EVENT_WRITABLE = 34,  /* 4: socket u32, u32 free bytes in the send ring */
+	TN_EVENT_CLOSED = 35,    /* flags: enum tn_close. 4: socket u32. After it nothing more comes; bytes in the receive ring stay readable until SOCKET_CLOSE. */
+	TN_EVENT_ACCEPTED = 36,  /* 16-bit: remote port. 4: listener u32, new socket u32, remote address 16, local address 16 */
+	TN_EVENT_UDP_RECEIVED = 37, /* 16-bit: remote port. 4: socket u32, address 16, payload */
 };
 
 enum tn_close {
-	TN_CLOSE_REMOTE = 0,   /* orderly FIN */
+	TN_CLOSE_REMOTE = 0, /* orderly FIN */
 	TN_CLOSE_RESET = 1,
 	TN_CLOSE_TIMEOUT = 2,
 	TN_CLOSE_REFUSED = 3,  /* RST to our SYN */

@@ -297,7 +297,7 @@ TN_TEST("[relay 6] without a node key DISCO and WireGuard are dropped while STUN
 	net_free(net);
 }
 
-TN_TEST("[relay 4] datagrams of 0 to 148 bytes of any content cause no answer")
+TN_TEST("[relay 3, 4] datagrams of 0 to 148 bytes of any content, STUN requests among them, cause no answer")
 {
 	static const uint8_t starts[][8] = {
 	    {0}, {1}, {2}, {3}, {4}, {0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac}, {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, {0, 0, 0x7a, 0x12}};

@@ -14,7 +14,7 @@ const kinds = [
 
 const fromPeer = families.flatMap(([family, address]) =>
 	kinds.map(([kind]) => [
-		`a peer's ${kind} ping of its ${family} address succeeds`,
+		`[tunnel 50] a peer's ${kind} ping of its ${family} address succeeds`,
 		async ({ world, a }) => {
 			const { latencyMS } = await world.ping("t1", a[address], kind);
 			return `${latencyMS.toFixed(2)} ms`;
