@@ -56,6 +56,7 @@ size_t tn_node_vm_counters(struct tn_node *node, struct tn_counter *counters, si
 	    {"streamsHalfOpenDropped", node->interface.half_open_dropped},
 	    {"datagramsDropped", s->datagrams_dropped},
 	    {"memoryRefused", s->no_memory},
+	    {"streamsOverrun", s->overruns},
 	    {"segmentsCoalesced", node->interface.coalesced},
 	    {"unreachableSuppressed", node->interface.unreachable_suppressed},
 	    {"buffersLeaked", node->interface.leaked},

@@ -62,6 +62,7 @@ struct tn_socket {
 	uint8_t *memory;        /* both rings */
 	uint32_t queued;        /* bytes of the send ring that lwIP refers to */
 	uint32_t unread;        /* bytes received that the window was not opened for yet */
+	uint32_t delivered;     /* sequence number up to which lwIP handed bytes over */
 	uint32_t told_writable; /* position of the VM in the send ring when it was told last */
 	uint32_t dropped;       /* datagrams */
 	struct tn_recovery recovery;
@@ -69,7 +70,7 @@ struct tn_socket {
 
 /** What streams and datagram sockets count. */
 struct tn_socket_counters {
-	uint32_t accepted, connected, refused_full, refused_half_open, datagrams_dropped, no_memory;
+	uint32_t accepted, connected, refused_full, refused_half_open, datagrams_dropped, no_memory, overruns;
 };
 
 struct tn_netif;

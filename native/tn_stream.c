@@ -130,12 +130,15 @@ static void tell_writable(struct tn_socket *socket)
 	tn_socket_raise(socket, TN_SOCKET_WRITABLE);
 }
 
-/** Opens the window as far as the ring has room beyond what is promised already. */
+/**
+ * Opens the window as far as the ring has room beyond what is promised already: the window, and what lwIP has taken but not handed over yet (it hands over at most
+ * 64 KB at once, so that a gap that closes can be several calls).
+ */
 static void open_window(struct tn_socket *socket)
 {
 	struct tcp_pcb *pcb = socket->stream;
 	uint32_t room = tn_ring_free(&socket->receive);
-	uint32_t promised = pcb->rcv_wnd;
+	uint32_t promised = pcb->rcv_wnd + (pcb->rcv_nxt - socket->delivered);
 	uint32_t more = room > promised ? room - promised : 0;
 	if (more > socket->unread)
 		more = socket->unread;
@@ -190,9 +193,18 @@ static err_t on_receive(void *context, struct tcp_pcb *pcb, struct pbuf *p, err_
 		pbuf_free(p);
 		return ERR_OK;
 	}
+	if (tn_ring_free(&socket->receive) < p->tot_len) {
+		/* More than was promised: a byte would be lost. */
+		socket->table->counters.overruns++;
+		pbuf_free(p);
+		abort_stream(socket);
+		tn_socket_raise_closed(socket, TN_CLOSE_RESET);
+		return ERR_ABRT;
+	}
 	for (const struct pbuf *part = p; part != NULL; part = part->next)
 		tn_ring_write(&socket->receive, part->payload, part->len);
 	socket->unread += p->tot_len;
+	socket->delivered += p->tot_len;
 	pbuf_free(p);
 	open_window(socket);
 	tn_socket_raise(socket, TN_SOCKET_READABLE);
@@ -254,6 +266,7 @@ static void become_connected(struct tn_socket *socket, uint32_t flag)
 {
 	struct tcp_pcb *pcb = socket->stream;
 	tn_window_widen(pcb);
+	socket->delivered = pcb->rcv_nxt;
 	tn_from_lwip(socket->remote_address, &pcb->remote_ip);
 	if (tn_tunnel_is_relayed(socket->table->netif->tunnel, socket->remote_address))
 		tn_recovery_limit(pcb);

@@ -301,3 +301,50 @@ TN_TEST("several segments in one turn are acknowledged at once, the last of them
 	CHECK_EQ(tn_load32be(raw->packets[0].bytes + 28), 1000 + 4 * 600);
 	net_free(net);
 }
+
+TN_TEST("a gap that closes before more than 64 KB promises no more than the ring can hold")
+{
+	enum { SEGMENT = 1200, FILL = 100, GAP = 100, MORE = 60 };
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	struct raw *raw = net_raw(a, 3, NULL, 0, 0);
+	static uint8_t packet[2048], got[TN_STREAM_RECEIVE];
+	uint8_t syn[128];
+	net_listen(a, 7);
+	net_settle(net);
+	net_raw_handshake(raw);
+	/* A SYN with window scaling (kind 3), so that windows are wide. */
+	size_t length = net_tcp(syn, raw->address4, a->address4, 1234, 7, 999, 0, TN_TCP_SYN, (const uint8_t[]){1, 3, 3, 2}, 4);
+	syn[32] = 0x60;
+	syn[36] = syn[37] = 0;
+	tn_checksum_fill(syn, length);
+	net_raw_packet(raw, syn, length);
+	net_settle(net);
+	REQUIRE(raw->packet_count == 1);
+	uint32_t acknowledged = tn_load32be(raw->packets[0].bytes + 24) + 1, sequence = 1000;
+	net_raw_packet(raw, packet, net_tcp(packet, raw->address4, a->address4, 1234, 7, sequence, acknowledged, TN_TCP_ACK, NULL, 0));
+	net_settle(net);
+	for (unsigned i = 0; i < FILL; i++, sequence += SEGMENT) {
+		net_raw_packet(raw, packet, segment(packet, raw, false, 7, sequence, acknowledged, SEGMENT, (uint8_t)i));
+		net_settle(net);
+	}
+	/* The first of these comes last. */
+	for (unsigned i = 1; i <= GAP; i++) {
+		net_raw_packet(raw, packet, segment(packet, raw, false, 7, sequence + i % GAP * SEGMENT, acknowledged, SEGMENT, (uint8_t)(FILL + i % GAP)));
+		net_settle(net);
+	}
+	sequence += GAP * SEGMENT;
+	for (unsigned i = 0; i < MORE; i++, sequence += SEGMENT) {
+		net_raw_packet(raw, packet, segment(packet, raw, false, 7, sequence, acknowledged, SEGMENT, (uint8_t)(FILL + GAP + i)));
+		net_settle(net);
+	}
+	size_t received = tn_node_vm_read(a->node, a->last_accepted, got, sizeof got);
+	CHECK(received >= (FILL + GAP) * SEGMENT);
+	for (size_t i = 0; i < received; i++) {
+		if (!CHECK_EQ(got[i], (uint8_t)(i / SEGMENT)))
+			break;
+	}
+	CHECK(!net_socket(a, a->last_accepted)->closed);
+	CHECK_EQ(net_counter(a, "streamsOverrun"), 0);
+	net_free(net);
+}
