@@ -34,8 +34,9 @@ export class MapClock {
 		if (wallMS >= BELIEVABLE_UNIX_SECONDS * 1000) this.#offsetMS = wallMS - now;
 	}
 
-	/** Control said its time. */
+	/** Control said its time. A time that cannot be does not displace one that can. */
 	controlTime(unixMS: number, now: number): void {
+		if (unixMS < BELIEVABLE_UNIX_SECONDS * 1000 && this.unixSeconds(now) !== 0) return;
 		const offset = unixMS - now;
 		if (this.#offsetMS === undefined || Math.abs(offset - this.#offsetMS) > TOLERATED_DIFFERENCE_MS) this.#offsetMS = offset;
 	}
