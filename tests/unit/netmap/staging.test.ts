@@ -106,6 +106,28 @@ describe("staging", () => {
 		}
 	});
 
+	test("a message that failed leaves nothing that the next poll brings into force, whatever that one does not mention", () => {
+		const next = firstMessage([node(2)]);
+		for (const message of [delta, replacement]) {
+			const untouched = new Lab();
+			untouched.feed(start);
+			untouched.reader.begin();
+			untouched.feed(next);
+			const wanted = picture(untouched.netmap);
+			const events = eventsOf(message);
+			for (let stop = 1; stop <= events.length; stop += 1) {
+				const lab = new Lab();
+				lab.feed(start);
+				const stage = new MapStage(lab.netmap);
+				stage.begin();
+				for (const [path, key, text] of events.slice(0, stop)) stage.value(path, key, text);
+				lab.reader.begin();
+				lab.feed(next);
+				expect([stop, picture(lab.netmap)]).toEqual([stop, wanted]);
+			}
+		}
+	});
+
 	test("aborted messages leave no memory behind", () => {
 		const lab = new Lab();
 		lab.feed(start);
