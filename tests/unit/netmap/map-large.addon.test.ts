@@ -1,6 +1,7 @@
 /** Maps of thousands of peers, with the scanner of native/tn_json: the one of the test host keeps whole documents. */
 import { describe, expect, test } from "../../harness.js";
 import { firstMessage, frame, type JSONObject, Lab, node, picture } from "./fixtures.js";
+import { cutEverywhere } from "./messages.js";
 
 /** Bytes of a record of Noise: what control's stream comes in. */
 const PIECE_BYTES = 4077;
@@ -67,6 +68,8 @@ describe("large maps", () => {
 		expect(lab.netmap.peers.count).toBe(5000);
 		expect(lab.netmap.bytes / 5000 <= 200).toBe(true);
 	});
+
+	test("a message cut at every byte leaves the old map or makes the new one, never a mixture", cutEverywhere);
 
 	test("a large map cut in pieces of any size is the same map; cut short it is the old one", () => {
 		const lab = new Lab();
