@@ -31,6 +31,12 @@ class CertificateError extends Error {
 	readonly code = "CERT_REFUSED";
 }
 
+/** Only alternative names count, as for the official node; Node alone would take the subject's common name where there are none. */
+function checkName(expected: string, certificate: tls.PeerCertificate): Error | undefined {
+	if (certificate.subjectaltname === undefined) return new CertificateError("the certificate carries no alternative name");
+	return tls.checkServerIdentity(expected, certificate);
+}
+
 /** The pinned case: exactly one ordinary certificate, with this hash, valid now, and carrying the name if that is a DNS name. */
 function checkPinned(socket: tls.TLSSocket, options: TLSOptions): CertificateError | undefined {
 	const ordinary: X509Certificate[] = [];
@@ -49,7 +55,7 @@ function checkPinned(socket: tls.TLSSocket, options: TLSOptions): CertificateErr
 	const now = Date.now();
 	if (now < Date.parse(leaf.validFrom) || now > Date.parse(leaf.validTo)) return new CertificateError("the certificate is not valid now");
 	const name = options.certificateName ?? options.serverName;
-	if (name && !net.isIP(name) && !leaf.checkHost(name)) return new CertificateError(`the certificate does not carry the name ${name}`);
+	if (name && !net.isIP(name) && !leaf.checkHost(name, { subject: "never" })) return new CertificateError(`the certificate does not carry the name ${name}`);
 	return undefined;
 }
 
@@ -111,7 +117,7 @@ export class Connection implements ConnectionContract {
 			...(options.serverName === undefined ? {} : { servername: options.serverName }),
 			rejectUnauthorized: byChain,
 			...(options.authorities?.length ? { ca: [...tls.rootCertificates, ...options.authorities] } : {}),
-			checkServerIdentity: (_host, certificate) => (byChain ? tls.checkServerIdentity(expected, certificate) : undefined),
+			checkServerIdentity: (_host, certificate) => (byChain ? checkName(expected, certificate) : undefined),
 			minVersion: "TLSv1.2",
 			ALPNProtocols: ["http/1.1"],
 		});
