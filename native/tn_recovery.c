@@ -7,11 +7,27 @@
 
 /** Segments: with those of an answer they fit a queue of 32. */
 #define RELAY_SEGMENTS 24
+#define RELAY_GROWTH 4
 #define QUIET_STEPS 2
 
-void tn_recovery_limit(struct tcp_pcb *pcb)
+static void apply_limit(const struct tn_recovery *recovery, struct tcp_pcb *pcb)
 {
-	pcb->ssthresh = (tcpwnd_size_t)(RELAY_SEGMENTS * pcb->mss);
+	if (recovery->limit != 0 && pcb->cwnd > recovery->limit)
+		pcb->cwnd = (tcpwnd_size_t)recovery->limit;
+}
+
+void tn_recovery_relayed(struct tn_recovery *recovery, struct tcp_pcb *pcb, bool is_relayed)
+{
+	uint32_t least = (uint32_t)RELAY_SEGMENTS * pcb->mss;
+	if (!is_relayed)
+		recovery->limit = 0;
+	else if (recovery->limit == 0)
+		recovery->limit = least;
+	else if (recovery->is_active)
+		recovery->limit = recovery->limit / 2 > least ? recovery->limit / 2 : least;
+	else if (pcb->cwnd >= recovery->limit)
+		recovery->limit += (uint32_t)RELAY_GROWTH * pcb->mss;
+	apply_limit(recovery, pcb);
 }
 
 static void begin(struct tn_recovery *recovery, const struct tcp_pcb *pcb)
@@ -62,6 +78,7 @@ void tn_recovery_acknowledged(struct tn_recovery *recovery, struct tcp_pcb *pcb)
 {
 	recovery->quiet = 0;
 	recovery->is_probed = false;
+	apply_limit(recovery, pcb);
 	if (!recovery->is_active)
 		return;
 	if (TCP_SEQ_GEQ(pcb->lastack, recovery->until))

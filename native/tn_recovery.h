@@ -9,7 +9,8 @@
  * A repeated segment that lwIP cannot send (the window closed meanwhile) would stay in its queue of unsent ones, and at the next time-out stand behind
  * those that follow it: nothing fits the window any more, for ever. It is put back.
  *
- * And a connection over a relay begins with a window that the relay's queue holds (32 packets), and grows from there by a segment a round trip.
+ * And a connection over a relay begins with a window that the relay's queue holds (32 packets), and grows from there by four segments every 250 ms: a segment
+ * a round trip, as lwIP has it, would overflow the queue at once where the relay is near.
  */
 #ifndef TN_RECOVERY_H
 #define TN_RECOVERY_H
@@ -26,10 +27,11 @@ struct tn_recovery {
 	uint8_t quiet;  /* steps without a new acknowledgement */
 	uint32_t until; /* sequence number that ends the recovery */
 	uint32_t seen;  /* acknowledged at the last step */
+	uint32_t limit; /* bytes that may be on their way over a relay, 0 = no relay */
 };
 
-/** A connection over a relay begins. */
-void tn_recovery_limit(struct tcp_pcb *pcb);
+/** The connection begins, or 250 ms have passed: it goes over a relay now, or not. */
+void tn_recovery_relayed(struct tn_recovery *recovery, struct tcp_pcb *pcb, bool is_relayed);
 
 /** lwIP has taken a packet of the connection, and sent what it could. */
 void tn_recovery_input(struct tn_recovery *recovery, struct tcp_pcb *pcb);

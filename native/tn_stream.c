@@ -9,6 +9,9 @@
 #include "tn_records.h"
 #include "tn_window.h"
 
+/** What a peer may send ahead over a relay, whose queue holds 32 packets: what it loses there it has to repeat without selective acknowledgements. */
+#define RELAY_WINDOW (32u * 1240)
+
 /* Where lwIP wants every segment in one piece of memory it copies what it is given, whatever it is told; the ring is then free at once. */
 #if LWIP_NETIF_TX_SINGLE_PBUF
 #define WRITE_FLAGS TCP_WRITE_FLAG_COPY
@@ -130,6 +133,11 @@ static void tell_writable(struct tn_socket *socket)
 	tn_socket_raise(socket, TN_SOCKET_WRITABLE);
 }
 
+static bool is_relayed(const struct tn_socket *socket)
+{
+	return tn_tunnel_is_relayed(socket->table->netif->tunnel, socket->remote_address);
+}
+
 /**
  * Opens the window as far as the ring has room beyond what is promised already: the window, and what lwIP has taken but not handed over yet (it hands over at most
  * 64 KB at once, so that a gap that closes can be several calls).
@@ -138,6 +146,8 @@ static void open_window(struct tn_socket *socket)
 {
 	struct tcp_pcb *pcb = socket->stream;
 	uint32_t room = tn_ring_free(&socket->receive);
+	if (room > RELAY_WINDOW && is_relayed(socket))
+		room = RELAY_WINDOW;
 	uint32_t promised = pcb->rcv_wnd + (pcb->rcv_nxt - socket->delivered);
 	uint32_t more = room > promised ? room - promised : 0;
 	if (more > socket->unread)
@@ -244,8 +254,11 @@ void tn_stream_after_input(struct tcp_pcb *pcb)
 
 void tn_stream_step(struct tcp_pcb *pcb)
 {
-	if (pcb->recv == on_receive && pcb->callback_arg != NULL && pcb->state >= ESTABLISHED)
-		tn_recovery_step(&((struct tn_socket *)pcb->callback_arg)->recovery, pcb);
+	struct tn_socket *socket = pcb->callback_arg;
+	if (pcb->recv != on_receive || socket == NULL || pcb->state < ESTABLISHED)
+		return;
+	tn_recovery_step(&socket->recovery, pcb);
+	tn_recovery_relayed(&socket->recovery, pcb, is_relayed(socket));
 }
 
 /** lwIP has dropped the connection. */
@@ -268,8 +281,7 @@ static void become_connected(struct tn_socket *socket, uint32_t flag)
 	tn_window_widen(pcb);
 	socket->delivered = pcb->rcv_nxt;
 	tn_from_lwip(socket->remote_address, &pcb->remote_ip);
-	if (tn_tunnel_is_relayed(socket->table->netif->tunnel, socket->remote_address))
-		tn_recovery_limit(pcb);
+	tn_recovery_relayed(&socket->recovery, pcb, is_relayed(socket));
 	socket->is_connected = true;
 	socket->local_port = pcb->local_port;
 	socket->remote_port = pcb->remote_port;
