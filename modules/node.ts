@@ -21,6 +21,7 @@ import { MapReader } from "./netmap/map-reader.js";
 import { Netmap } from "./netmap/netmap.js";
 import type { MapMessage, NetmapChange } from "./netmap/types.js";
 import { Network } from "./network.js";
+import type { NodeOptions } from "./node-options.js";
 import type { NetInfo } from "./path/net-info.js";
 import type { OwnEndpoint } from "./path/own-endpoints.js";
 import type { PathView } from "./path/path-table.js";
@@ -29,25 +30,6 @@ import { PathDriver } from "./path-driver.js";
 import { peerAPIPort } from "./peerapi.js";
 import { PortSet, type SocketNode } from "./socket/node.js";
 import { type Identity as TunnelIdentity, TunnelLink } from "./tunnel/link.js";
-
-/** Options of the public face that concern the node at work; see TailnetOptions. */
-export interface NodeOptions {
-	hostname: string;
-	authKey?: string;
-	controlURL?: string;
-	store?: string;
-	authorities?: string[];
-	ephemeral?: boolean;
-	tags?: string[];
-	port?: number;
-	endpoints?: string[];
-	shieldsUp?: boolean;
-	acceptRoutes?: boolean;
-	advertiseRoutes?: string[];
-	exitNode?: string;
-	/** Size of the tunnel's peer pool. */
-	peerSlots: number;
-}
 
 /** What the node tells the public face. */
 export interface NodeOwner {

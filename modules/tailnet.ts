@@ -13,6 +13,7 @@ import type { HealthCondition, TailnetState, Verdict } from "./health.js";
 import { addressToText, parseAddress } from "./netmap/address.js";
 import type { PeerView } from "./netmap/types.js";
 import { Node } from "./node.js";
+import type { NodeOptions } from "./node-options.js";
 import type { NetcheckReport } from "./path/netcheck.js";
 import { PeerAPI } from "./peerapi.js";
 import { Listener, type ListenerOptions } from "./socket/listener.js";
@@ -34,35 +35,7 @@ export interface PeersChange {
 	removed: number[];
 }
 
-export interface TailnetOptions {
-	/** Name on the tailnet; default: that of the machine. */
-	hostname?: string;
-	/** Registers the node without a person. Needed once: the keys are kept in the store. */
-	authKey?: string;
-	/** "https://host", "https://host:port", "http://host:port"; default: Tailscale's. */
-	controlURL?: string;
-	/** Where keys are kept: a folder on desktops, a name on devices. Without one they live as long as the process. */
-	store?: string;
-	/** Certificate authorities to trust besides the machine's, PEM texts. */
-	authorities?: string[];
-	/** The node is removed from the tailnet soon after it is gone. */
-	ephemeral?: boolean;
-	/** "tag:sensor" ...; not needed with a tagged auth key. */
-	tags?: string[];
-	/** UDP port for peers; default: that of the last run, or any. */
-	port?: number;
-	/** Endpoints where peers reach us besides those found, "ip:port". */
-	endpoints?: string[];
-	/** Nothing new comes in. */
-	shieldsUp?: boolean;
-	/** Use the subnet routes of peers. */
-	acceptRoutes?: boolean;
-	/** Subnets offered to the tailnet, "10.0.0.0/24". */
-	advertiseRoutes?: string[];
-	/** Peer through which everything else goes. */
-	exitNode?: string;
-	/** Peers with a session at the same time; the pool is fixed. */
-	peerSlots?: number;
+export interface TailnetOptions extends Partial<NodeOptions> {
 	/** reason is "" when there is nothing to say. */
 	onStateChange?(state: TailnetState, reason: string): void;
 	/** A person has to visit the URL: show it as text or as QR code. */

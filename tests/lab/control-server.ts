@@ -342,7 +342,7 @@ export class ControlServer {
 		if (path === "/machine/register") void this.#answerRegister(request);
 		else if (path === "/machine/map") this.maps.handle(request);
 		else if (this.#deliver(request.path, request.body)) reply(stream, 200, "");
-		else reply(stream, this.nodes.habits === "headscale" && path.startsWith("/machine/") ? 501 : 404, "not implemented\n");
+		else reply(stream, this.nodes.habits === "headscale" && path.startsWith("/machine/") ? 501 : 404, "not found\n");
 	}
 
 	async #answerRegister(request: ControlRequest): Promise<void> {

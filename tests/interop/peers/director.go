@@ -29,7 +29,7 @@ type director struct {
 	mu        sync.Mutex
 	streams   map[key.NodePublic]*stream
 	overrides map[string]json.RawMessage // by hostname: members of MapResponse that replace the composed ones
-	held      map[string]bool            // hostnames that get no message for now
+	held      map[string]bool            // hostnames that get no message at present
 }
 
 // stream is one node's open map poll.

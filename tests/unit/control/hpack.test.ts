@@ -113,9 +113,10 @@ describe("HPACK decoder", () => {
 	test("random bytes and cut blocks never throw", () => {
 		const random = new Random(23);
 		const block = fromHex("20880f108b1d75d0620d263d4c7441ea0f1296df697e94134a693f75040138a059b8005c0014c5a37f");
-		for (let i = 0; i < block.length; i += 1) new HPACKDecoder(0).decode(block.slice(0, i), () => undefined);
-		for (let i = 0; i < 3000; i += 1) new HPACKDecoder(4096).decode(random.bytes(1 + random.below(60)), () => undefined);
-		expect(true).toBe(true);
+		expect(() => {
+			for (let i = 0; i < block.length; i += 1) new HPACKDecoder(0).decode(block.slice(0, i), () => undefined);
+			for (let i = 0; i < 3000; i += 1) new HPACKDecoder(4096).decode(random.bytes(1 + random.below(60)), () => undefined);
+		}).not.toThrow();
 	});
 });
 

@@ -94,12 +94,11 @@ describe("HTTP/1.1 answers", () => {
 	test("of random bytes never throw", () => {
 		const random = new Random(6);
 		for (let i = 0; i < 500; i += 1) {
-			read(cut(random.bytes(100), random, 30));
 			const bytes = (i % 2 === 0 ? fixed : chunked).slice();
 			for (let k = 0; k < 4; k += 1) bytes[random.below(bytes.length)] = random.below(256);
-			read(cut(bytes, random, 30));
+			expect(() => read(cut(random.bytes(100), random, 30))).not.toThrow();
+			expect(() => read(cut(bytes, random, 30))).not.toThrow();
 		}
-		expect(true).toBe(true);
 	});
 });
 

@@ -420,8 +420,9 @@ describe("HTTP/2 client and bad servers", () => {
 			client.request("POST", "/x", [], new Uint8Array(10), new Heard());
 			const bytes = i % 2 === 0 ? concat(GO_SETTINGS, random.bytes(80)) : conversation.slice();
 			if (i % 2 === 1) for (let k = 0; k < 3; k += 1) bytes[random.below(bytes.length)] = random.below(256);
-			for (const part of cut(bytes, random, 50)) client.receive(part);
+			expect(() => {
+				for (const part of cut(bytes, random, 50)) client.receive(part);
+			}).not.toThrow();
 		}
-		expect(true).toBe(true);
 	});
 });
