@@ -34,23 +34,26 @@ static void part_freed(struct pbuf *p)
 	(*part->alive)--;
 }
 
-/** The connection of a packet, if lwIP would take length bytes of data in order at once. */
-static struct tcp_pcb *find(const struct tn_packet *packet, uint32_t sequence, uint32_t length, uint8_t netif_index)
+struct tcp_pcb *tn_coalesce_find(uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index)
 {
 	struct tcp_pcb *pcb = tcp_active_pcbs;
 	for (unsigned i = 0; pcb != NULL && i < SEARCH_MAX; pcb = pcb->next, i++) {
-		if (pcb->remote_port != packet->source_port || pcb->local_port != packet->destination_port || pcb->netif_idx != netif_index)
+		if (pcb->remote_port != remote_port || pcb->local_port != local_port || pcb->netif_idx != netif_index)
 			continue;
-		if (packet->version == 4) {
-			if (!IP_IS_V4_VAL(pcb->remote_ip) || memcmp(&ip_2_ip4(&pcb->remote_ip)->addr, packet->source + 12, 4) != 0)
-				continue;
-		} else if (!IP_IS_V6_VAL(pcb->remote_ip) || memcmp(ip_2_ip6(&pcb->remote_ip)->addr, packet->source, 16) != 0) {
-			continue;
-		}
-		bool is_open = pcb->state == ESTABLISHED || pcb->state == FIN_WAIT_1 || pcb->state == FIN_WAIT_2;
-		return is_open && pcb->rcv_nxt == sequence && pcb->ooseq == NULL && pcb->refused_data == NULL && length <= pcb->rcv_wnd ? pcb : NULL;
+		if (tn_address_is_ip4(remote) ? IP_IS_V4_VAL(pcb->remote_ip) && memcmp(&ip_2_ip4(&pcb->remote_ip)->addr, remote + 12, 4) == 0
+		                              : IP_IS_V6_VAL(pcb->remote_ip) && memcmp(ip_2_ip6(&pcb->remote_ip)->addr, remote, 16) == 0)
+			return pcb;
 	}
 	return NULL;
+}
+
+/** The connection of a packet, if lwIP would take length bytes of data in order at once. */
+static struct tcp_pcb *find(const struct tn_packet *packet, uint32_t sequence, uint32_t length, uint8_t netif_index)
+{
+	struct tcp_pcb *pcb = tn_coalesce_find(packet->destination_port, packet->source, packet->source_port, netif_index);
+	if (pcb == NULL || (pcb->state != ESTABLISHED && pcb->state != FIN_WAIT_1 && pcb->state != FIN_WAIT_2))
+		return NULL;
+	return pcb->rcv_nxt == sequence && pcb->ooseq == NULL && pcb->refused_data == NULL && length <= pcb->rcv_wnd ? pcb : NULL;
 }
 
 /** Sum of addresses and protocol as the checksum's pseudo-header has them, without the length. */

@@ -5,6 +5,8 @@
 
 #include "lwip/init.h"
 #include "lwip/timeouts.h"
+#include "tn_bytes.h"
+#include "tn_checksum.h"
 #include "tn_stream.h"
 
 /** lwIP counts TCP time in steps of this. */
@@ -14,6 +16,11 @@
 /** Connections that only wait for late packets; the oldest give way. */
 #define TIME_WAIT_MAX TN_PROFILE(4, 128)
 
+#define TCP_HEADER 20
+#define TCP_SEQUENCE 4
+#define TCP_ACKNOWLEDGED 8
+#define TCP_FLAG_BYTE 13
+#define TCP_CHECKSUM 16
 #define ICMP_UNREACHABLE 3
 #define ICMP6_UNREACHABLE 1
 
@@ -23,6 +30,24 @@ static struct {
 	uint64_t next;
 	uint64_t fragments_until;
 } stack;
+
+/** Gives an acknowledgement without data a sequence number that the peer accepts. */
+static void correct_acknowledgement(struct tn_netif *interface, uint8_t *bytes, size_t length)
+{
+	struct tn_packet packet;
+	tn_packet_parse(&packet, bytes, length);
+	uint8_t *tcp = bytes + packet.transport;
+	struct tcp_pcb *pcb = tn_coalesce_find(packet.source_port, packet.destination, packet.destination_port, netif_get_index(&interface->netif));
+	if (pcb == NULL || pcb->state < ESTABLISHED)
+		return;
+	uint8_t before[4];
+	uint32_t acceptable = tn_recovery_acceptable(pcb);
+	if (tn_load32be(tcp + TCP_SEQUENCE) != pcb->snd_nxt || acceptable == pcb->snd_nxt)
+		return;
+	memcpy(before, tcp + TCP_SEQUENCE, sizeof before);
+	tn_store32be(tcp + TCP_SEQUENCE, acceptable);
+	tn_store16be(tcp + TCP_CHECKSUM, tn_checksum_update(tn_load16be(tcp + TCP_CHECKSUM), before, tcp + TCP_SEQUENCE, sizeof before));
+}
 
 static err_t output(struct netif *netif, struct pbuf *p)
 {
@@ -38,6 +63,8 @@ static err_t output(struct netif *netif, struct pbuf *p)
 		interface->unreachable_suppressed++;
 		return ERR_OK;
 	}
+	if (protocol == TN_PROTOCOL_TCP && length == transport + TCP_HEADER && place[transport + TCP_FLAG_BYTE] == TN_TCP_ACK)
+		correct_acknowledgement(interface, place, length);
 	tn_tunnel_output(interface->tunnel, length);
 	return ERR_OK;
 }
@@ -151,6 +178,8 @@ void tn_netif_flush(struct tn_netif *interface)
 	struct pbuf *whole = tn_coalesce_take(&interface->run);
 	if (whole == NULL)
 		return;
+	const uint8_t *tcp = interface->run.first + interface->run.header;
+	tn_recovery_before(pcb, tn_load32be(tcp + TCP_SEQUENCE), tn_load32be(tcp + TCP_ACKNOWLEDGED));
 	input(interface, whole);
 	if (count > 1 || interface->run.alive > 0)
 		acknowledge(interface, pcb);
@@ -188,6 +217,12 @@ void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *pac
 	}
 	if (packet->protocol == TN_PROTOCOL_FRAGMENT || (packet->version == 4 && (bytes[6] & 0x20) != 0))
 		stack.fragments_until = interface->tunnel->now + REASSEMBLY_MS;
+	if (packet->protocol == TN_PROTOCOL_TCP && (packet->tcp_flags & (TN_TCP_SYN | TN_TCP_RST | TN_TCP_ACK)) == TN_TCP_ACK) {
+		const uint8_t *tcp = bytes + packet->transport;
+		struct tcp_pcb *pcb = tn_coalesce_find(packet->destination_port, packet->source, packet->source_port, index);
+		if (pcb != NULL)
+			tn_recovery_before(pcb, tn_load32be(tcp + TCP_SEQUENCE), tn_load32be(tcp + TCP_ACKNOWLEDGED));
+	}
 	struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)packet->length, PBUF_RAM);
 	if (p == NULL)
 		return;

@@ -66,6 +66,18 @@ static void put_back(struct tcp_pcb *pcb)
 #endif
 }
 
+void tn_recovery_before(struct tcp_pcb *pcb, uint32_t sequence, uint32_t acknowledged)
+{
+	if (TCP_SEQ_GT(acknowledged, pcb->lastack) && TCP_SEQ_LEQ(acknowledged, pcb->snd_nxt) && TCP_SEQ_LEQ(sequence, pcb->snd_wl1))
+		pcb->snd_wl1 = sequence - 1;
+}
+
+uint32_t tn_recovery_acceptable(const struct tcp_pcb *pcb)
+{
+	uint32_t end = pcb->lastack + pcb->snd_wnd;
+	return TCP_SEQ_GT(pcb->snd_nxt, end) ? end : pcb->snd_nxt;
+}
+
 void tn_recovery_input(struct tn_recovery *recovery, struct tcp_pcb *pcb)
 {
 	if ((pcb->flags & TF_INFR) != 0 && !recovery->is_active)

@@ -33,6 +33,18 @@ struct tn_recovery {
 /** The connection begins, or 250 ms have passed: it goes over a relay now, or not. */
 void tn_recovery_relayed(struct tn_recovery *recovery, struct tcp_pcb *pcb, bool is_relayed);
 
+/**
+ * lwIP is about to take a packet of the connection. The window it tells counts whenever it acknowledges something new (RFC 9293 §3.10.7.4), also on a repeated segment,
+ * whose sequence number is old; lwIP would keep the window of before and move it on with the acknowledgement, and send what nobody has room for.
+ */
+void tn_recovery_before(struct tcp_pcb *pcb, uint32_t sequence, uint32_t acknowledged);
+
+/**
+ * The sequence number for an acknowledgement without data: that of the next byte, unless the peer's window ends before it (a peer that has closed its window over
+ * bytes on their way): a segment outside of the window is dropped with all that it acknowledges, and both sides wait for each other for ever.
+ */
+uint32_t tn_recovery_acceptable(const struct tcp_pcb *pcb);
+
 /** lwIP has taken a packet of the connection, and sent what it could. */
 void tn_recovery_input(struct tn_recovery *recovery, struct tcp_pcb *pcb);
 

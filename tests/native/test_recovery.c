@@ -1,0 +1,160 @@
+/*
+ * TCP towards a peer that lost something or closed its window: what lwIP alone would get wrong (tn_recovery.h). The peer is raw, so that it can do so to the byte.
+ */
+#include "tn_net.h"
+
+#define PEER_SEQUENCE 1000
+
+struct connection {
+	struct net *net;
+	struct host *host;
+	struct raw *raw;
+	uint32_t sequence; /* of our side: first byte of data */
+	uint32_t socket;
+};
+
+/** The raw peer says something. window is unscaled. */
+static void say(struct connection *c, uint32_t sequence, uint32_t acknowledged, uint16_t window, size_t length)
+{
+	uint8_t packet[1400], payload[1240] = {0};
+	size_t total = net_tcp(packet, c->raw->address4, c->host->address4, 1234, 7, sequence, acknowledged, TN_TCP_ACK, payload, length);
+	tn_store16be(packet + 34, window);
+	tn_store16be(packet + 36, 0);
+	tn_checksum_fill(packet, total);
+	net_raw_packet(c->raw, packet, total);
+	net_settle(c->net);
+}
+
+static void write_zeros(struct connection *c, size_t length)
+{
+	static uint8_t zeros[65536];
+	CHECK_EQ(tn_node_vm_write(c->host->node, c->socket, zeros, length), length);
+	net_settle(c->net);
+}
+
+/** Highest sequence number after what we sent, and the number of segments with data. */
+static uint32_t sent_up_to(const struct connection *c, size_t *segments)
+{
+	uint32_t end = c->sequence;
+	*segments = 0;
+	for (size_t i = 0; i < c->raw->packet_count; i++) {
+		const struct net_datagram *packet = &c->raw->packets[i];
+		uint32_t length = packet->length - 20u - (packet->bytes[32] >> 4) * 4u;
+		uint32_t last = tn_load32be(packet->bytes + 24) + length;
+		*segments += length > 0;
+		if ((int32_t)(last - end) > 0)
+			end = last;
+	}
+	return end;
+}
+
+/** The raw peer opens a connection to our port 7, takes bytes until a dozen segments leave at once, and then has the given window. */
+static struct connection open(uint16_t window)
+{
+	struct connection c = {.net = net_new()};
+	uint8_t packet[128];
+	size_t segments;
+	c.host = net_host(c.net, 1);
+	c.raw = net_raw(c.host, 3, NULL, 0, 0);
+	net_listen(c.host, 7);
+	net_settle(c.net);
+	net_raw_handshake(c.raw);
+	size_t length =
+	    net_tcp(packet, c.raw->address4, c.host->address4, 1234, 7, PEER_SEQUENCE - 1, 0, TN_TCP_SYN, (const uint8_t[]){2, 4, 1240 >> 8, 1240 & 255}, 4);
+	packet[32] = 0x60;
+	packet[36] = packet[37] = 0;
+	tn_checksum_fill(packet, length);
+	net_raw_packet(c.raw, packet, length);
+	net_settle(c.net);
+	CHECK_EQ(c.raw->packet_count, 1);
+	c.sequence = tn_load32be(c.raw->packets[0].bytes + 24) + 1;
+	say(&c, PEER_SEQUENCE, c.sequence, 60000, 0);
+	c.socket = c.host->last_accepted;
+	for (unsigned i = 0; i < 12; i++) {
+		write_zeros(&c, 3720);
+		for (unsigned j = 0; j < 3; j++)
+			say(&c, PEER_SEQUENCE, c.sequence += 1240, i < 11 ? 60000 : window, 0);
+	}
+	CHECK_EQ(sent_up_to(&c, &segments), c.sequence);
+	c.raw->packet_count = 0;
+	return c;
+}
+
+TN_TEST("nothing is sent beyond the peer's window, also when it was told on a repeated segment of the peer")
+{
+	struct connection c = open(10000);
+	size_t segments;
+	write_zeros(&c, 60000);
+	CHECK_EQ(sent_up_to(&c, &segments) - c.sequence, 9920);
+	/* The peer's second segment arrives before its first; the window goes to 2,480 meanwhile. */
+	say(&c, PEER_SEQUENCE + 100, c.sequence, 10000, 100);
+	say(&c, PEER_SEQUENCE, c.sequence + 9920, 2480, 100);
+	uint32_t end = sent_up_to(&c, &segments);
+	CHECK_EQ(end - c.sequence, 9920 + 2480);
+	net_free(c.net);
+}
+
+TN_TEST("a peer that closes its window over bytes on their way still gets acknowledgements that it can accept")
+{
+	struct connection c = open(20000);
+	size_t segments;
+	write_zeros(&c, 12400);
+	CHECK_EQ(sent_up_to(&c, &segments) - c.sequence, 12400);
+	say(&c, PEER_SEQUENCE, c.sequence + 2480, 0, 0);
+	c.raw->packet_count = 0;
+	say(&c, PEER_SEQUENCE, c.sequence + 2480, 0, 100);
+	say(&c, PEER_SEQUENCE, c.sequence + 2480, 0, 100);
+	net_run(c.net, 300);
+	REQUIRE(c.raw->packet_count > 0);
+	for (size_t i = 0; i < c.raw->packet_count; i++) {
+		struct tn_packet packet;
+		const uint8_t *bytes = c.raw->packets[i].bytes;
+		tn_packet_parse(&packet, bytes, c.raw->packets[i].length);
+		CHECK_EQ(tn_load32be(bytes + 24), c.sequence + 2480);
+		CHECK_EQ(tn_load32be(bytes + 28), PEER_SEQUENCE + 100);
+		CHECK_EQ(tn_checksum_transport(4, packet.source, packet.destination, TN_PROTOCOL_TCP, bytes + 20, c.raw->packets[i].length - 20u), 0);
+	}
+	/* And when it opens, everything comes. */
+	for (unsigned i = 0; i < 12; i++) {
+		uint32_t end = sent_up_to(&c, &segments);
+		say(&c, PEER_SEQUENCE + 100, end != c.sequence ? end : c.sequence + 2480, 60000, 0);
+		net_run(c.net, 1000);
+	}
+	CHECK_EQ(sent_up_to(&c, &segments) - c.sequence, 12400);
+	net_free(c.net);
+}
+
+TN_TEST("of several lost segments each is repeated as soon as the acknowledgement stops before it")
+{
+	struct connection c = open(60000);
+	size_t segments;
+	uint32_t acknowledged = c.sequence;
+	write_zeros(&c, 12400);
+	CHECK_EQ(sent_up_to(&c, &segments) - acknowledged, 12400);
+	/* The first, the third and the fifth are lost: seven of the rest arrive and are acknowledged at the gap. */
+	c.raw->packet_count = 0;
+	for (unsigned i = 0; i < 7; i++)
+		say(&c, PEER_SEQUENCE, acknowledged, 60000, 0);
+	REQUIRE(c.raw->packet_count >= 1);
+	CHECK_EQ(tn_load32be(c.raw->packets[0].bytes + 24), acknowledged);
+	for (unsigned gap = 2; gap <= 4; gap += 2) {
+		c.raw->packet_count = 0;
+		say(&c, PEER_SEQUENCE, acknowledged + gap * 1240, 60000, 0);
+		REQUIRE(c.raw->packet_count >= 1);
+		CHECK_EQ(tn_load32be(c.raw->packets[0].bytes + 24), acknowledged + gap * 1240);
+	}
+	net_free(c.net);
+}
+
+TN_TEST("after half a second of silence the first unacknowledged segment is repeated, once, before lwIP's own time-out")
+{
+	struct connection c = open(60000);
+	size_t segments;
+	write_zeros(&c, 100);
+	c.raw->packet_count = 0;
+	net_run(c.net, 1000);
+	sent_up_to(&c, &segments);
+	CHECK_EQ(segments, 1);
+	CHECK_EQ(tn_load32be(c.raw->packets[0].bytes + 24), c.sequence);
+	net_free(c.net);
+}
