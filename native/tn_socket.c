@@ -65,7 +65,7 @@ void tn_socket_release(struct tn_socket *socket)
 	socket->stream = NULL;
 	memset(socket->listeners, 0, sizeof socket->listeners);
 	memset(socket->datagrams, 0, sizeof socket->datagrams);
-	socket->queued = socket->unread = socket->told_writable = socket->dropped = 0;
+	socket->queued = socket->unread = socket->told_writable = socket->told_empty = socket->dropped = 0;
 	socket->recovery = (struct tn_recovery){0};
 	atomic_store_explicit(&socket->flags, 0, memory_order_relaxed);
 	uint32_t generation = (atomic_load_explicit(&socket->generation, memory_order_relaxed) + 1) & GENERATION_MASK;

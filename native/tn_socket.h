@@ -63,7 +63,8 @@ struct tn_socket {
 	uint32_t queued;        /* bytes of the send ring that lwIP refers to */
 	uint32_t unread;        /* bytes received that the window was not opened for yet */
 	uint32_t delivered;     /* sequence number up to which lwIP handed bytes over */
-	uint32_t told_writable; /* position of the VM in the send ring when it was told last */
+	uint32_t told_writable; /* position of the VM in the send ring when it was told last that half of it is free */
+	uint32_t told_empty;    /* and that all of it is */
 	uint32_t dropped;       /* datagrams */
 	struct tn_recovery recovery;
 };

@@ -122,13 +122,15 @@ static bool fill(struct tn_socket *socket)
 	return did_write;
 }
 
-/** Tells the VM of room: when half the ring is free or it is empty, and only if something was written since. */
+/** Tells the VM of room: when half the ring is free, and when it is empty, each only if something was written since. */
 static void tell_writable(struct tn_socket *socket)
 {
 	uint32_t position = atomic_load_explicit(&socket->send.tail, memory_order_acquire);
 	uint32_t used = tn_ring_used(&socket->send);
-	if (position == socket->told_writable || (used != 0 && used > TN_STREAM_SEND / 2))
+	uint32_t *told = used == 0 ? &socket->told_empty : &socket->told_writable;
+	if (position == *told || used > TN_STREAM_SEND / 2)
 		return;
+	*told = position;
 	socket->told_writable = position;
 	tn_socket_raise(socket, TN_SOCKET_WRITABLE);
 }

@@ -360,6 +360,35 @@ TN_TEST("our own address cannot be connected to, and nothing breaks")
 	net_free(net);
 }
 
+TN_TEST("the VM hears of all its room again once everything written was taken, however much that was")
+{
+	static const uint32_t lengths[] = {1, 1000, TN_STREAM_SEND / 2, TN_STREAM_SEND / 2 + 1, TN_STREAM_SEND};
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	net_peers(a, b);
+	net_listen(b, 7);
+	net_settle(net);
+	uint32_t client = net_connect(a, b->address4, 7);
+	net_run(net, 100);
+	uint32_t all = net_socket(a, client)->writable, server = b->last_accepted;
+	REQUIRE(all == TN_STREAM_SEND && server != 0);
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		static uint8_t bytes[TN_STREAM_SEND];
+		uint32_t received = 0;
+		CHECK_EQ(tn_node_vm_write(a->node, client, bytes, lengths[i]), lengths[i]);
+		net_socket(a, client)->writable = 0;
+		for (unsigned k = 0; k < 2000 && (received < lengths[i] || net_socket(a, client)->writable != all); k++) {
+			uint8_t piece[4096];
+			net_run(net, 5);
+			for (size_t length; (length = tn_node_vm_read(b->node, server, piece, sizeof piece)) > 0;)
+				received += (uint32_t)length;
+		}
+		CHECK_EQ(received, lengths[i]);
+		CHECK_EQ(net_socket(a, client)->writable, all);
+	}
+	net_free(net);
+}
+
 TN_TEST("a port is given once; port 0 gives a free one, which is told")
 {
 	struct net *net = net_new();

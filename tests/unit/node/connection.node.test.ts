@@ -123,7 +123,7 @@ describe("failures", () => {
 		const port = await listen(server);
 		expect((await dial({ port, tls: chain, timeoutMS: 60 }))?.code).toBe("timeout");
 		server.removeAllListeners("connection");
-		server.on("connection", (socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+		server.on("connection", (socket) => socket.resume().end("HTTP/1.1 400 Bad Request\r\n\r\n"));
 		expect((await dial({ port, tls: chain }))?.code).toBe("tls");
 		server.removeAllListeners("connection");
 		server.on("connection", (socket) => socket.destroy());
