@@ -1,0 +1,62 @@
+/** A closed node keeps nothing alive: a process that closes its node in any state ends by itself. */
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "../../harness.js";
+import { type Lab, startLab } from "../../lab/lab.js";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+// The processes run what is built.
+spawnSync(process.execPath, [join(root, "scripts/build.js")]);
+
+/** Runs a leaver. @returns its exit code and what it said; "killed" when it did not end */
+function leave(lab: Lab, when: string, { authKey = lab.authKey, store = "" } = {}): Promise<string> {
+	return new Promise((resolve) => {
+		const script = join(root, "tests/unit/node/leaver.js");
+		const child = spawn(process.execPath, [script, when, lab.controlURL, authKey, store, lab.authorityPEM], { stdio: ["ignore", "pipe", "pipe"] });
+		let text = "";
+		child.stdout.on("data", (bytes) => (text += bytes));
+		child.stderr.on("data", (bytes) => (text += bytes));
+		const timer = setTimeout(() => child.kill("SIGKILL"), 4500);
+		child.on("close", (code, signal) => {
+			clearTimeout(timer);
+			resolve(signal ? `killed: ${text}` : `${code} ${text.trim()}`);
+		});
+	});
+}
+
+describe("close", () => {
+	for (const when of ["at once", "soon", "running", "sockets", "asking", "logout"]) {
+		test(`${when}: the process ends by itself`, async () => {
+			const lab = await startLab();
+			expect(await leave(lab, when)).toBe(`0 closed in ${when}: stopped`);
+			await lab.close();
+		});
+	}
+
+	test("while a person is to log in, after a refusal, and while control is mute: the process ends by itself", async () => {
+		const lab = await startLab();
+		expect(await leave(lab, "login", { authKey: "" })).toBe("0 closed in login: stopped");
+		expect(await leave(lab, "error", { authKey: "wrong" })).toBe("0 closed in error: stopped");
+		lab.control.faults.mute = true;
+		expect(await leave(lab, "soon")).toBe("0 closed in soon: stopped");
+		await lab.close();
+	});
+
+	test("a node that is killed leaves a state that starts, as the same node", async () => {
+		const lab = await startLab();
+		const store = mkdtempSync(join(tmpdir(), "tailnet-kill-"));
+		const script = join(root, "tests/unit/node/leaver.js");
+		for (const delayMS of [60, 90, 120, 150, 180, 220, 260]) {
+			const child = spawn(process.execPath, [script, "never", lab.controlURL, lab.authKey, store, lab.authorityPEM], { stdio: "ignore" });
+			await new Promise((resolve) => setTimeout(resolve, delayMS));
+			child.kill("SIGKILL");
+			await new Promise((resolve) => child.once("close", resolve));
+		}
+		expect(await leave(lab, "running", { store })).toBe("0 closed in running: stopped");
+		expect(lab.control.nodes.all.length).toBe(1);
+		await lab.close();
+	});
+});

@@ -1,0 +1,37 @@
+/** A process of its own with one node that it closes in the state it is told; it has to end by itself then. Arguments: what to wait for, control URL, key, folder of the state, authority in PEM. */
+const [when, controlURL, authKey, store, authority] = process.argv.slice(2);
+const { default: Tailnet } = await import("../../../dist/modules/tailnet.js");
+
+const node = new Tailnet({
+	hostname: "leaver",
+	controlURL,
+	authKey,
+	store: store || undefined,
+	authorities: [authority],
+	onLogin: () => when === "login" && leave(),
+	onError: () => when === "error" && leave(),
+});
+
+function leave() {
+	node.close();
+	node.close();
+	console.log(`closed in ${when}: ${node.state}`);
+}
+
+if (when === "at once") leave();
+if (when === "soon") setTimeout(leave, 20);
+if (when === "running" || when === "sockets" || when === "asking" || when === "logout") {
+	await node.running;
+	if (when === "sockets") {
+		new node.Listener({ port: 7 });
+		new node.UDP({ port: 7 });
+		new node.TCP({ address: "100.64.0.77", port: 7 });
+		new node.TCP({ address: node.addresses[0], port: 7 });
+	}
+	if (when === "asking") {
+		void node.netcheck();
+		void node.ping("100.64.0.77").catch(() => {});
+	}
+	if (when === "logout") await node.logout();
+	leave();
+}
