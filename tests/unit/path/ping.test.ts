@@ -12,7 +12,7 @@ const address = (text: string): Uint8Array => parseAddress(text) as Uint8Array;
 const v6: AddressPair = { source: address("fd7a:115c:a1e0::1"), destination: address("fd7a:115c:a1e0::2") };
 
 describe("own packets", () => {
-	for (const { name, run } of tsmpPings(vectors)) test(`[tunnel 53] TSMP pings are those of the official sender: ${name}`, run);
+	for (const { name, run } of tsmpPings(vectors)) test(`TSMP pings are those of the official sender: ${name}`, run);
 	for (const { name, run } of tsmpPongs(vectors)) test(`its pongs are read: ${name}`, run);
 	for (const { name, run } of echoRequests(vectors)) test(`echo requests are those of the official sender: ${name}`, run);
 
