@@ -78,7 +78,7 @@ export default {
 			"a peer's sink counts every byte that it sends",
 			async ({ world, a, t1, assert }) => {
 				const before = (await world.peers.do("node.served", { node: "t1" })).sunk;
-				const result = await a.do({ do: "bulk", peer: t1.ip4, port: 9, bytes: 20_000_000, mode: "sink" });
+				const result = await a.do({ do: "bulk", peer: t1.ip4, port: 9, bytes: 20_000_000, mode: "sink", timeoutMS: 20_000 });
 				await world.eventually(async () => assert.equal((await world.peers.do("node.served", { node: "t1" })).sunk - before, 20_000_000));
 				return speed(result);
 			},
