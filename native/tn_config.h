@@ -130,10 +130,10 @@
 
 /**
  * Segments of one connection that are handed to lwIP as one; 1: no coalescing. What such a run makes lwIP say (an acknowledgement) leaves before the next is
- * taken in, so that the sender works while we do. More would make both wait for each other: a window has some 52 segments.
+ * taken in, so that the sender works while we do. More would make both wait for each other: a window has some 100 segments.
  */
 #ifndef TN_COALESCE
-#define TN_COALESCE TN_PROFILE(1, 16)
+#define TN_COALESCE TN_PROFILE(1, 32)
 #endif
 
 /** Flows that the filter remembers (protocol/filter.md §4). */
