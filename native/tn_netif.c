@@ -28,8 +28,9 @@
 static struct {
 	bool is_initialised;
 	uint64_t next;
+	uint64_t probes_at;
 	uint64_t fragments_until;
-} stack;
+} stack = {.probes_at = UINT64_MAX};
 
 /** Gives an acknowledgement without data a sequence number that the peer accepts. */
 static void correct_acknowledgement(struct tn_netif *interface, uint8_t *bytes, size_t length)
@@ -243,10 +244,17 @@ static void reap_time_wait(void)
 	}
 }
 
+void tn_stack_call_at(uint64_t time)
+{
+	if (time < stack.probes_at)
+		stack.probes_at = time;
+}
+
 uint64_t tn_stack_tick(uint64_t now)
 {
 	if (!stack.is_initialised || (tcp_active_pcbs == NULL && tcp_tw_pcbs == NULL && now >= stack.fragments_until)) {
 		stack.next = 0;
+		stack.probes_at = UINT64_MAX;
 		return UINT64_MAX;
 	}
 	if (now >= stack.next) {
@@ -256,5 +264,10 @@ uint64_t tn_stack_tick(uint64_t now)
 		reap_time_wait();
 		stack.next = now + STEP_MS;
 	}
-	return stack.next;
+	if (now >= stack.probes_at) {
+		stack.probes_at = UINT64_MAX;
+		for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
+			tn_stream_probe(pcb, now);
+	}
+	return stack.next < stack.probes_at ? stack.next : stack.probes_at;
 }

@@ -42,4 +42,7 @@ void tn_netif_flush(struct tn_netif *interface);
 /** Drives lwIP's timers, of all interfaces. @return when to call it next; UINT64_MAX while no connection needs time */
 uint64_t tn_stack_tick(uint64_t now);
 
+/** Makes tn_stack_tick look at the probes of connections at the given time, if it would only do so later. */
+void tn_stack_call_at(uint64_t time);
+
 #endif

@@ -8,7 +8,15 @@
 /** Segments: with those of an answer they fit a queue of 32. */
 #define RELAY_SEGMENTS 24
 #define RELAY_GROWTH 4
-#define QUIET_STEPS 2
+/** A probe comes after two round trips and this; after this where none was measured; and that much later for a segment that may wait for a second one to be acknowledged. */
+#define PROBE_MARGIN_MS 15u
+#define PROBE_UNKNOWN_MS 500u
+#define PROBE_DELAYED_MS 250u
+#define PROBES 3
+/** So many equal acknowledgements are a loss. RFC 5681 */
+#define EQUAL_ACKNOWLEDGEMENTS 3
+/** Weight of a new round trip in the smoothed one, as a shift; also its unit. RFC 6298 */
+#define SMOOTHING 3u
 
 static void apply_limit(const struct tn_recovery *recovery, struct tcp_pcb *pcb)
 {
@@ -78,25 +86,49 @@ uint32_t tn_recovery_acceptable(const struct tcp_pcb *pcb)
 	return TCP_SEQ_GT(pcb->snd_nxt, end) ? end : pcb->snd_nxt;
 }
 
+/** What is next is lost too, and goes out again without waiting for more. */
+static void believe_loss(struct tn_recovery *recovery, struct tcp_pcb *pcb)
+{
+	recovery->doubt = TN_RECOVERY_CERTAIN;
+	if (pcb->unacked != NULL && tcp_rexmit(pcb) == ERR_OK)
+		tcp_output(pcb);
+}
+
 void tn_recovery_input(struct tn_recovery *recovery, struct tcp_pcb *pcb)
 {
 	if ((pcb->flags & TF_INFR) != 0 && !recovery->is_active)
 		begin(recovery, pcb);
+	if ((recovery->doubt == TN_RECOVERY_PROBED && pcb->dupacks >= EQUAL_ACKNOWLEDGEMENTS) || (recovery->doubt == TN_RECOVERY_PARTIAL && pcb->dupacks > 0))
+		believe_loss(recovery, pcb);
 	if (recovery->is_active)
 		put_back(pcb);
 }
 
+/** The path stood still, nothing was lost: the window of before is right. */
+static void believe_path(struct tn_recovery *recovery, struct tcp_pcb *pcb)
+{
+	recovery->doubt = TN_RECOVERY_CERTAIN;
+	recovery->is_active = false;
+	if (pcb->cwnd < recovery->window_before)
+		pcb->cwnd = (tcpwnd_size_t)recovery->window_before;
+	if (pcb->ssthresh < recovery->threshold_before)
+		pcb->ssthresh = (tcpwnd_size_t)recovery->threshold_before;
+}
+
 void tn_recovery_acknowledged(struct tn_recovery *recovery, struct tcp_pcb *pcb)
 {
-	recovery->quiet = 0;
-	recovery->is_probed = false;
+	bool is_whole = TCP_SEQ_GEQ(pcb->lastack, recovery->until);
+	if (recovery->is_active) {
+		if (recovery->doubt == TN_RECOVERY_PARTIAL || (recovery->doubt == TN_RECOVERY_PROBED && is_whole))
+			believe_path(recovery, pcb);
+		else if (recovery->doubt == TN_RECOVERY_PROBED)
+			recovery->doubt = TN_RECOVERY_PARTIAL;
+		else if (is_whole)
+			recovery->is_active = false;
+		else if (pcb->unacked != NULL)
+			tcp_rexmit(pcb);
+	}
 	apply_limit(recovery, pcb);
-	if (!recovery->is_active)
-		return;
-	if (TCP_SEQ_GEQ(pcb->lastack, recovery->until))
-		recovery->is_active = false;
-	else if (pcb->unacked != NULL)
-		tcp_rexmit(pcb);
 }
 
 bool tn_recovery_may_write(const struct tn_recovery *recovery, const struct tcp_pcb *pcb)
@@ -109,19 +141,83 @@ bool tn_recovery_may_write(const struct tn_recovery *recovery, const struct tcp_
 	return sequence_of(last) + TCP_TCPLEN(last) == pcb->snd_lbb;
 }
 
-void tn_recovery_step(struct tn_recovery *recovery, struct tcp_pcb *pcb)
+/** Milliseconds from the last sign of life to the next probe. */
+static uint64_t patience(const struct tn_recovery *recovery, const struct tcp_pcb *pcb)
 {
-	if (pcb->unacked == NULL || pcb->lastack != recovery->seen) {
-		recovery->seen = pcb->lastack;
-		recovery->quiet = 0;
-		recovery->is_probed = false;
-		return;
+	uint64_t wait = recovery->has_round_trip ? (2u * recovery->round_trip >> SMOOTHING) + PROBE_MARGIN_MS : PROBE_UNKNOWN_MS;
+	if (pcb->unacked->next == NULL)
+		wait += PROBE_DELAYED_MS;
+	return wait << recovery->probes;
+}
+
+static void measure(struct tn_recovery *recovery, uint64_t now)
+{
+	uint32_t sample = (uint32_t)(now - recovery->timed_at) << SMOOTHING;
+	recovery->is_timing = false;
+	if (!recovery->has_round_trip)
+		recovery->round_trip = sample;
+	else
+		recovery->round_trip = recovery->round_trip - (recovery->round_trip >> SMOOTHING) + (sample >> SMOOTHING);
+	recovery->has_round_trip = true;
+}
+
+uint64_t tn_recovery_watch(struct tn_recovery *recovery, const struct tcp_pcb *pcb, uint64_t now)
+{
+	bool is_new = pcb->lastack != recovery->acknowledged;
+	if (is_new)
+		recovery->probes = 0;
+	if (recovery->is_active)
+		recovery->is_timing = false; /* which copy is acknowledged nobody knows (Karn's rule) */
+	else if (recovery->is_timing && TCP_SEQ_GEQ(pcb->lastack, recovery->timed))
+		measure(recovery, now);
+	else if (!recovery->is_timing && TCP_SEQ_GT(pcb->snd_nxt, recovery->sent)) {
+		recovery->is_timing = true;
+		recovery->timed = pcb->snd_nxt;
+		recovery->timed_at = now;
 	}
-	if (recovery->is_probed || ++recovery->quiet < QUIET_STEPS)
+	if (pcb->unacked == NULL)
+		recovery->probe_at = 0;
+	else if (is_new || recovery->sent != pcb->snd_nxt || (recovery->probe_at == 0 && recovery->probes == 0))
+		recovery->probe_at = now + patience(recovery, pcb);
+	recovery->acknowledged = pcb->lastack;
+	recovery->sent = pcb->snd_nxt;
+	return recovery->probe_at != 0 ? recovery->probe_at : UINT64_MAX;
+}
+
+/** Presumably what was on its way was too much. A segment or two say nothing of that. */
+static void halve_window(struct tn_recovery *recovery, struct tcp_pcb *pcb)
+{
+	uint32_t flight = pcb->snd_nxt - pcb->lastack;
+	uint32_t least = 2u * pcb->mss;
+	recovery->window_before = pcb->cwnd;
+	recovery->threshold_before = pcb->ssthresh;
+	if (flight <= least)
 		return;
-	recovery->is_probed = true;
-	begin(recovery, pcb);
+	pcb->ssthresh = (tcpwnd_size_t)(flight / 2 > least ? flight / 2 : least);
+	pcb->cwnd = pcb->ssthresh;
+}
+
+uint64_t tn_recovery_probe(struct tn_recovery *recovery, struct tcp_pcb *pcb, uint64_t now)
+{
+	if (recovery->probe_at == 0)
+		return UINT64_MAX;
+	if (now < recovery->probe_at)
+		return recovery->probe_at;
+	if (pcb->unacked == NULL) {
+		recovery->probe_at = 0;
+		return UINT64_MAX;
+	}
+	if (!recovery->is_active) {
+		begin(recovery, pcb);
+		recovery->doubt = TN_RECOVERY_PROBED;
+		halve_window(recovery, pcb);
+	} else if (recovery->doubt == TN_RECOVERY_PARTIAL)
+		recovery->doubt = TN_RECOVERY_CERTAIN;
+	recovery->is_timing = false;
 	if (tcp_rexmit(pcb) == ERR_OK)
 		tcp_output(pcb);
 	put_back(pcb);
+	recovery->probes++;
+	recovery->probe_at = recovery->probes < PROBES && pcb->unacked != NULL ? now + patience(recovery, pcb) : 0;
+	return recovery->probe_at != 0 ? recovery->probe_at : UINT64_MAX;
 }

@@ -3,8 +3,11 @@
  *
  *   fast retransmit of lwIP     three equal acknowledgements: the first lost segment is repeated (RFC 5681)
  *   partial acknowledgement     the next lost segment is repeated at once, not after three more or a time-out (NewReno, RFC 6582)
- *   silence                     no acknowledgement for two steps of 250 ms while something is on its way: the first segment is repeated, once, as a probe;
- *                               lwIP's own time-out comes after 1.5 s and later
+ *   silence                     nothing new acknowledged for two round trips while something is on its way: the first segment is repeated as a probe, and
+ *                               again after twice and four times as long (after RFC 8985 §7, which repeats the last: with selective acknowledgements), and
+ *                               the window is halved. What is acknowledged then tells a loss from a path that stood still (RFC 5682): two acknowledgements
+ *                               that go on, or one of everything, and nothing is repeated and the window is that of before; a second silence or an equal
+ *                               acknowledgement, and it was a loss. lwIP's own time-out comes after 1.5 s and later
  *
  * A repeated segment that lwIP cannot send (the window closed meanwhile) would stay in its queue of unsent ones, and at the next time-out stand behind
  * those that follow it: nothing fits the window any more, for ever. It is put back.
@@ -20,14 +23,28 @@
 
 struct tcp_pcb;
 
+/** Whether a probe was answered so far as by a path that stood still. */
+enum tn_recovery_doubt {
+	TN_RECOVERY_CERTAIN = 0,
+	TN_RECOVERY_PROBED = 1, /* no answer yet */
+	TN_RECOVERY_PARTIAL = 2, /* something new was acknowledged, but not everything */
+};
+
 /** State of one connection; zero at its beginning. */
 struct tn_recovery {
 	bool is_active;
-	bool is_probed;
-	uint8_t quiet;  /* steps without a new acknowledgement */
-	uint32_t until; /* sequence number that ends the recovery */
-	uint32_t seen;  /* acknowledged at the last step */
-	uint32_t limit; /* bytes that may be on their way over a relay, 0 = no relay */
+	bool is_timing;       /* a round trip is measured */
+	bool has_round_trip;  /* one was */
+	uint8_t doubt;        /* enum tn_recovery_doubt */
+	uint8_t probes;       /* since the last new acknowledgement */
+	uint32_t until;       /* sequence number that ends the recovery */
+	uint32_t acknowledged, sent; /* as seen last */
+	uint32_t timed;       /* sequence number whose acknowledgement ends the measurement */
+	uint32_t round_trip;  /* smoothed, in eighths of a millisecond */
+	uint32_t limit;       /* bytes that may be on their way over a relay, 0 = no relay */
+	uint32_t window_before, threshold_before;
+	uint64_t timed_at;
+	uint64_t probe_at;    /* 0 = nothing is on its way, or there were probes enough */
 };
 
 /** The connection begins, or 250 ms have passed: it goes over a relay now, or not. */
@@ -57,7 +74,13 @@ void tn_recovery_acknowledged(struct tn_recovery *recovery, struct tcp_pcb *pcb)
  */
 bool tn_recovery_may_write(const struct tn_recovery *recovery, const struct tcp_pcb *pcb);
 
-/** Every 250 ms. */
-void tn_recovery_step(struct tn_recovery *recovery, struct tcp_pcb *pcb);
+/**
+ * After lwIP has sent or taken something: measures round trips and sets the time of the next probe.
+ * @return when tn_recovery_probe wants to be called, UINT64_MAX = not at all
+ */
+uint64_t tn_recovery_watch(struct tn_recovery *recovery, const struct tcp_pcb *pcb, uint64_t now);
+
+/** Sends the probe if it is time. @return when to call again, as tn_recovery_watch says */
+uint64_t tn_recovery_probe(struct tn_recovery *recovery, struct tcp_pcb *pcb, uint64_t now);
 
 #endif

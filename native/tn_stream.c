@@ -135,6 +135,13 @@ static void tell_writable(struct tn_socket *socket)
 	tn_socket_raise(socket, TN_SOCKET_WRITABLE);
 }
 
+/** Sets the time of the connection's next probe, now that lwIP has sent or taken something. */
+static void watch(struct tn_socket *socket)
+{
+	if (socket->stream != NULL && socket->is_connected)
+		tn_stack_call_at(tn_recovery_watch(&socket->recovery, socket->stream, socket->table->netif->tunnel->now));
+}
+
 static bool is_relayed(const struct tn_socket *socket)
 {
 	return tn_tunnel_is_relayed(socket->table->netif->tunnel, socket->remote_address);
@@ -186,6 +193,7 @@ void tn_stream_service(struct tn_socket *socket)
 	open_window(socket);
 	if (fill(socket))
 		tcp_output(socket->stream);
+	watch(socket);
 	if (socket->is_closing)
 		finish(socket);
 	else
@@ -248,19 +256,35 @@ static err_t on_poll(void *context, struct tcp_pcb *pcb)
 	return ERR_OK;
 }
 
+/** The socket of a connection that is open, or NULL. */
+static struct tn_socket *socket_of(const struct tcp_pcb *pcb)
+{
+	return pcb->recv == on_receive && pcb->state >= ESTABLISHED ? pcb->callback_arg : NULL;
+}
+
 void tn_stream_after_input(struct tcp_pcb *pcb)
 {
-	if (pcb->recv == on_receive && pcb->callback_arg != NULL)
-		tn_recovery_input(&((struct tn_socket *)pcb->callback_arg)->recovery, pcb);
+	struct tn_socket *socket = socket_of(pcb);
+	if (socket == NULL)
+		return;
+	tn_recovery_input(&socket->recovery, pcb);
+	watch(socket);
 }
 
 void tn_stream_step(struct tcp_pcb *pcb)
 {
-	struct tn_socket *socket = pcb->callback_arg;
-	if (pcb->recv != on_receive || socket == NULL || pcb->state < ESTABLISHED)
+	struct tn_socket *socket = socket_of(pcb);
+	if (socket == NULL)
 		return;
-	tn_recovery_step(&socket->recovery, pcb);
+	watch(socket);
 	tn_recovery_relayed(&socket->recovery, pcb, is_relayed(socket));
+}
+
+void tn_stream_probe(struct tcp_pcb *pcb, uint64_t now)
+{
+	struct tn_socket *socket = socket_of(pcb);
+	if (socket != NULL)
+		tn_stack_call_at(tn_recovery_probe(&socket->recovery, pcb, now));
 }
 
 /** lwIP has dropped the connection. */

@@ -32,6 +32,9 @@ void tn_stream_after_input(struct tcp_pcb *pcb);
 /** Every 250 ms for every connection, which need not be ours. */
 void tn_stream_step(struct tcp_pcb *pcb);
 
+/** A probe of some connection is due, for every connection. */
+void tn_stream_probe(struct tcp_pcb *pcb, uint64_t now);
+
 /**
  * For listeners: makes a connection that lwIP has accepted a stream of ours.
  * @param listener handle

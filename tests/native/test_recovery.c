@@ -146,15 +146,64 @@ TN_TEST("of several lost segments each is repeated as soon as the acknowledgemen
 	net_free(c.net);
 }
 
-TN_TEST("after half a second of silence the first unacknowledged segment is repeated, once, before lwIP's own time-out")
+/** Segments with data that start at the given offset from the connection's sequence number. */
+static size_t copies_of(const struct connection *c, uint32_t offset)
+{
+	size_t copies = 0;
+	for (size_t i = 0; i < c->raw->packet_count; i++) {
+		const struct net_datagram *packet = &c->raw->packets[i];
+		copies += packet->length > 20u + (packet->bytes[32] >> 4) * 4u && tn_load32be(packet->bytes + 24) == c->sequence + offset;
+	}
+	return copies;
+}
+
+TN_TEST("a lone segment that nobody acknowledges is repeated after a quarter of a second, and again after twice as long, before lwIP's own time-out")
 {
 	struct connection c = open(60000);
-	size_t segments;
 	write_zeros(&c, 100);
+	net_run(c.net, 250);
+	CHECK_EQ(copies_of(&c, 0), 1);
+	net_run(c.net, 50);
+	CHECK_EQ(copies_of(&c, 0), 2);
+	net_run(c.net, 450);
+	CHECK_EQ(copies_of(&c, 0), 2);
+	net_run(c.net, 100);
+	CHECK_EQ(copies_of(&c, 0), 3);
+	net_free(c.net);
+}
+
+TN_TEST("the end of a window that is lost is repeated after two round trips of silence each, not after a time-out")
+{
+	struct connection c = open(60000);
+	write_zeros(&c, 12400);
+	say(&c, PEER_SEQUENCE, c.sequence + 7 * 1240, 60000, 0);
+	net_run(c.net, 20);
+	CHECK_EQ(copies_of(&c, 6 * 1240), 1);
+	CHECK_EQ(copies_of(&c, 7 * 1240), 2);
+	/* It comes, the next does not: a second silence, and from then on each is repeated at once. */
+	say(&c, PEER_SEQUENCE, c.sequence + 8 * 1240, 60000, 0);
+	net_run(c.net, 20);
+	CHECK_EQ(copies_of(&c, 8 * 1240), 2);
+	CHECK_EQ(copies_of(&c, 9 * 1240), 1);
+	say(&c, PEER_SEQUENCE, c.sequence + 9 * 1240, 60000, 0);
+	CHECK_EQ(copies_of(&c, 9 * 1240), 2);
+	net_free(c.net);
+}
+
+TN_TEST("a path that stands still and goes on costs one repeated segment, and no window")
+{
+	struct connection c = open(60000);
+	write_zeros(&c, 12400);
+	net_run(c.net, 40);
+	CHECK_EQ(copies_of(&c, 0), 2);
+	for (unsigned i = 1; i <= 10; i++) {
+		say(&c, PEER_SEQUENCE, c.sequence + i * 1240, 60000, 0);
+		net_run(c.net, 1);
+	}
+	for (unsigned i = 1; i < 10; i++)
+		CHECK_EQ(copies_of(&c, i * 1240), 1);
 	c.raw->packet_count = 0;
-	net_run(c.net, 1000);
-	sent_up_to(&c, &segments);
-	CHECK_EQ(segments, 1);
-	CHECK_EQ(tn_load32be(c.raw->packets[0].bytes + 24), c.sequence);
+	write_zeros(&c, 12400);
+	CHECK_EQ(c.raw->packet_count, 10);
 	net_free(c.net);
 }

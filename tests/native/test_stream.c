@@ -236,7 +236,7 @@ TN_TEST("an echo of 4 MB behind short queues is exact and never stands still: wi
 		}
 		CHECK(is_right);
 		CHECK_EQ(received, 4000000);
-		CHECK(net->now - start < 20000);
+		CHECK(net->now - start < 8000);
 		net_free(net);
 	}
 }
