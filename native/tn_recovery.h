@@ -26,25 +26,25 @@ struct tcp_pcb;
 /** Whether a probe was answered so far as by a path that stood still. */
 enum tn_recovery_doubt {
 	TN_RECOVERY_CERTAIN = 0,
-	TN_RECOVERY_PROBED = 1, /* no answer yet */
+	TN_RECOVERY_PROBED = 1,  /* no answer yet */
 	TN_RECOVERY_PARTIAL = 2, /* something new was acknowledged, but not everything */
 };
 
 /** State of one connection; zero at its beginning. */
 struct tn_recovery {
 	bool is_active;
-	bool is_timing;       /* a round trip is measured */
-	bool has_round_trip;  /* one was */
-	uint8_t doubt;        /* enum tn_recovery_doubt */
-	uint8_t probes;       /* since the last new acknowledgement */
-	uint32_t until;       /* sequence number that ends the recovery */
+	bool is_timing;              /* a round trip is measured */
+	bool has_round_trip;         /* one was */
+	uint8_t doubt;               /* enum tn_recovery_doubt */
+	uint8_t probes;              /* since the last new acknowledgement */
+	uint32_t until;              /* sequence number that ends the recovery */
 	uint32_t acknowledged, sent; /* as seen last */
-	uint32_t timed;       /* sequence number whose acknowledgement ends the measurement */
-	uint32_t round_trip;  /* smoothed, in eighths of a millisecond */
-	uint32_t limit;       /* bytes that may be on their way over a relay, 0 = no relay */
+	uint32_t timed;              /* sequence number whose acknowledgement ends the measurement */
+	uint32_t round_trip;         /* smoothed, in eighths of a millisecond */
+	uint32_t limit;              /* bytes that may be on their way over a relay, 0 = no relay */
 	uint32_t window_before, threshold_before;
 	uint64_t timed_at;
-	uint64_t probe_at;    /* 0 = nothing is on its way, or there were probes enough */
+	uint64_t probe_at; /* 0 = nothing is on its way, or there were probes enough */
 };
 
 /** The connection begins, or 250 ms have passed: it goes over a relay now, or not. */

@@ -14,14 +14,13 @@ describe("routes", () => {
 			await a.sees(b);
 			await b.sees(a);
 			// The control server, the relay and the peer's endpoints are all inside 0.0.0.0/0.
+			const relay = lab.regions[0]?.derp;
+			if (!relay) throw new Error("the lab has no relay");
 			lab.control.cut();
-			lab.regions[0]?.derp.cut();
-			const { connections } = lab.regions[0]?.derp as { connections: number };
+			relay.cut();
+			const { connections } = relay;
 			await until("control again", () => lab.control.maps.isPolling(a.atControl));
-			await until(
-				"the relay again",
-				() => (lab.regions[0]?.derp.connections as number) > connections && lab.regions[0]?.derp.clients(a.atControl.nodeKey).length === 1,
-			);
+			await until("the relay again", () => relay.connections > connections && relay.clients(a.atControl.nodeKey).length === 1);
 			let via = "";
 			await until("a direct path", () => {
 				a.tailnet.ping("beta", { timeoutMS: 300 }).then(
