@@ -6,7 +6,7 @@
  * Needs what the interop ring needs (Go, root, iproute2, nftables). Nothing here is an assertion: figures depend on the machine.
  */
 import { parseArgs } from "node:util";
-import { idlePackets, manyPeers, memory, roundTrip, startup, throughput } from "../tests/interop/bench.js";
+import { bytesAPeer, idlePackets, manyPeers, memory, roundTrip, startup, throughput } from "../tests/interop/bench.js";
 import { buildPeers } from "../tests/interop/harness/peers.js";
 import { missing } from "../tests/interop/harness/requirements.js";
 import { prepare } from "./prepare.js";
@@ -66,9 +66,11 @@ if (wanted("start")) {
 if (wanted("peers")) {
 	console.log("\na map of 5,000 peers");
 	for (const subject of ["stock", "own"]) row(subject, JSON.stringify(await manyPeers(subject)));
+	console.log("\nbytes a peer at rest (5,000 peers less 1,000)");
+	row("own", JSON.stringify(await bytesAPeer()));
 }
 if (wanted("memory")) {
-	console.log("\nmemory by number of peers");
+	console.log("\nmemory of an idle node with one peer");
 	for (const subject of ["stock", "own"]) row(subject, JSON.stringify(await memory(subject)));
 }
 if (wanted("idle")) {

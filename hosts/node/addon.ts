@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 import type * as contract from "../../modules/host-contract.js";
 
 export interface Addon {
+	/** Bytes of the process that malloc has given out, array buffers among them; undefined where the C library does not tell. */
+	mallocedBytes(): number | undefined;
 	monotonicMS: typeof contract.monotonicMS;
 	x25519: typeof contract.x25519;
 	x25519PublicKey: typeof contract.x25519PublicKey;

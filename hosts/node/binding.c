@@ -5,6 +5,9 @@
 #include "binding.h"
 
 #include <sodium.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 struct arguments binding_arguments(napi_env env, napi_callback_info info)
 {
@@ -91,12 +94,25 @@ void binding_function(napi_env env, napi_value exports, const char *name, napi_c
 		napi_set_named_property(env, exports, name, value);
 }
 
+/** Bytes of the process that malloc has given out, JavaScript's array buffers among them; undefined where the C library does not tell. */
+static napi_value malloced_bytes(napi_env env, napi_callback_info info)
+{
+	(void)info;
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+	struct mallinfo2 total = mallinfo2();
+	return binding_number(env, (double)(total.uordblks + total.hblkhd));
+#else
+	return binding_undefined(env);
+#endif
+}
+
 NAPI_MODULE_INIT()
 {
 	if (sodium_init() < 0) {
 		napi_throw_error(env, NULL, "libsodium could not be initialised");
 		return NULL;
 	}
+	binding_function(env, exports, "mallocedBytes", malloced_bytes);
 	binding_crypto(env, exports);
 	binding_json(env, exports);
 	binding_tunnel(env, exports);

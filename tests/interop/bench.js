@@ -107,20 +107,36 @@ export async function startup(subject, { runs = 5 } = {}) {
 }
 
 /**
- * A netmap of `count` peers: time until all are there, and memory of the process; for ours also what its own `memory` says, which
- * together with a run at another count gives the bytes a peer.
+ * A netmap of `count` peers: time until all are there, and memory of the process; for ours also what its own `memory` says.
  */
-export async function manyPeers(subject, { count = 5000 } = {}) {
+export async function manyPeers(subject, { count = 5000, nodeArgs = [] } = {}) {
 	const world = await World.create({ shared: true, subject });
 	try {
 		const { bytesAPeer } = await world.peers.do("control.fakes", { count }, 60_000);
-		const node = await world.subject("a", { expectPeers: count, timeoutMS: 60_000 });
+		const node = await world.subject("a", { expectPeers: count, timeoutMS: 60_000, nodeArgs });
 		await sleep(1000);
 		const memory = subject === "own" ? await node.do({ do: "memory" }) : undefined;
 		return { completeMS: node.completeMS, messageBytes: bytesAPeer * count, ...node.memory(), memory };
 	} finally {
 		await world.close();
 	}
+}
+
+/**
+ * What a peer at rest costs our node, indexes included: heap, array buffers and native memory after garbage collection with `many` peers, less the same with
+ * `few`, for each of those between. Medians of `runs`. V8 compiles nothing to machine code here: how much it does depends on how often code ran, and lies on the
+ * heap as well.
+ */
+export async function bytesAPeer({ few = 1000, many = 5000, runs = 3 } = {}) {
+	const parts = ["heapBytes", "arrayBuffersBytes", "nativeBytes"];
+	const measure = async (count) => {
+		const results = [];
+		for (let run = 0; run < runs; run++) results.push((await manyPeers("own", { count, nodeArgs: ["--no-opt", "--no-sparkplug"] })).memory);
+		return Object.fromEntries(parts.map((part) => [part, median(results.map((memory) => memory[part]))]));
+	};
+	const [small, large] = [await measure(few), await measure(many)];
+	const each = Object.fromEntries(parts.map((part) => [part, (large[part] - small[part]) / (many - few)]));
+	return { ...each, bytesAPeer: parts.reduce((sum, part) => sum + each[part], 0) };
 }
 
 /** Memory of an idle node with one peer and a session. */

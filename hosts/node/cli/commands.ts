@@ -2,10 +2,11 @@
 
 import { request } from "node:http";
 import { isIP } from "node:net";
-import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { getHeapCodeStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type Tailnet from "../../../modules/tailnet.js";
 import type { PingKind } from "../../../modules/tailnet.js";
+import { addon } from "../addon.js";
 import { TailnetStream } from "../stream.js";
 import { bulk } from "./bulk.js";
 import { statusJSON } from "./status-page.js";
@@ -115,19 +116,24 @@ async function udp(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 	});
 }
 
-/** Memory after garbage collection, with the tunnel's counters. */
+/**
+ * Memory after garbage collection: heap, compiled code on the heap, array buffers and what else was allocated, which do not overlap; with the tunnel's counters.
+ * How much code V8 has compiled depends on what ran how often, not on what there is to keep.
+ */
 function memory(tailnet: Tailnet): Fields {
 	setFlagsFromString("--expose-gc");
 	const collect = runInNewContext("gc") as () => void;
 	collect();
 	collect();
-	const { heapUsed, arrayBuffers, external, rss } = process.memoryUsage();
+	const { heapUsed, arrayBuffers, rss } = process.memoryUsage();
+	const { code_and_metadata_size: code, bytecode_and_metadata_size: bytecode } = getHeapCodeStatistics();
+	const malloced = addon.mallocedBytes();
 	return {
-		heapBytes: heapUsed,
+		heapBytes: heapUsed - code - bytecode,
+		codeBytes: code + bytecode,
 		arrayBuffersBytes: arrayBuffers,
-		externalBytes: external,
+		...(malloced === undefined ? {} : { nativeBytes: malloced - arrayBuffers }),
 		rssBytes: rss,
-		mallocedBytes: getHeapStatistics().malloced_memory,
 		counters: tailnet.counters,
 	};
 }

@@ -23,6 +23,7 @@ import { nodeCommand } from "./requirements.js";
  * @property {string} [authKey]
  * @property {string} [ca] file of the relays' certificate authority
  * @property {string[]} [args] further arguments of our command
+ * @property {string[]} [nodeArgs] arguments of Node.js that runs it
  * @property {number} [expectPeers] running() also waits for so many peers
  */
 
@@ -46,10 +47,14 @@ export class OwnNode {
 		for (const [name, value] of Object.entries(process.env)) if (name.startsWith("TAILNET_") && name !== "TAILNET_AUTH_KEY") env[name] = value;
 		const verbose = Boolean(process.env.INTEROP_VERBOSE);
 		this.startedAt = performance.now();
-		this.#process = new LineProcess(`node ${options.hostname}`, options.namespace.inside([process.execPath, nodeCommand, ...args]), {
-			env,
-			onLog: verbose ? (line) => process.stderr.write(`    ${options.hostname} | ${line}\n`) : undefined,
-		});
+		this.#process = new LineProcess(
+			`node ${options.hostname}`,
+			options.namespace.inside([process.execPath, ...(options.nodeArgs ?? []), nodeCommand, ...args]),
+			{
+				env,
+				onLog: verbose ? (line) => process.stderr.write(`    ${options.hostname} | ${line}\n`) : undefined,
+			},
+		);
 	}
 
 	/** Waits until it runs. `address` and `address6` are known afterwards. */
