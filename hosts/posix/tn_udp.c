@@ -1,6 +1,9 @@
 /*
  * UDP in batches. Linux has recvmmsg, sendmmsg, UDP_GRO and UDP_SEGMENT; elsewhere each datagram is a call.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* recvmmsg, sendmmsg */
+#endif
 #include "tn_udp.h"
 
 #include <errno.h>

@@ -1,0 +1,4 @@
+declare module "tailnet" {
+	export * from "tailnet/tailnet";
+	export { default } from "tailnet/tailnet";
+}
