@@ -11,7 +11,7 @@ function program(name, parameters) {
 	checks.push([`${name.split("/").at(-1)} ${parameters.join(" ")}`, result.status === 0 ? "" : `${result.stdout}${result.stderr}`.slice(0, 6000)]);
 }
 
-/** modules/ runs on XS: no global of Node or the web, no import but its own files and "tailnet/host". */
+/** modules/ runs on XS, from flash: no global of Node or the web, no import but its own files and "tailnet/host", nothing on the module's level that changes. */
 function portable() {
 	const problems = [];
 	for (const name of readdirSync(join(root, "modules"), { recursive: true }).filter((file) => file.endsWith(".ts"))) {
@@ -21,6 +21,8 @@ function portable() {
 		)) {
 			if (!/[.\w#]$/.test(text.slice(0, match.index))) problems.push(`modules/${name}: ${match[0]}`);
 		}
+		for (const match of text.matchAll(/^(?:export )?(?:let|var) .*|^(?:export )?const \w+(?:: [^=]+)? = (?:\/|new (?:Map|Set|WeakMap|Date|RegExp)\b).*/gm))
+			problems.push(`modules/${name}: does not last in flash: ${match[0]}`);
 		for (const match of text.matchAll(/from "([^"]+)"|import\("([^"]+)"\)/g)) {
 			const from = match[1] ?? match[2];
 			if (from !== "tailnet/host" && !(from.startsWith(".") && from.endsWith(".js"))) problems.push(`modules/${name}: import of ${from}`);

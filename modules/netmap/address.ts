@@ -8,8 +8,9 @@
  * The text is that of Go's netip, which control uses: IPv4 in four decimal parts without leading zeros, IPv6 by RFC 4291, written back by RFC 5952.
  * The byte form cannot tell "1.2.3.4" from "::ffff:1.2.3.4"; who must (protocol/filter.md §1.2) looks at the family that parseAddressInto returns.
  *
- * Parsing goes by split() and parseInt() instead of characters: both are native in XS, a character loop is not.
+ * Parsing goes by split() where it can: that is native in XS, a loop over characters is not.
  */
+import { isDigits, parseHexGroup, parseSmall } from "./digits.js";
 
 export const ADDRESS_BYTES = 16;
 export const PREFIX_BYTES = 17;
@@ -26,19 +27,12 @@ export interface Prefix {
 	bits: number;
 }
 
-const DECIMAL = /^(?:0|[1-9][0-9]{0,2})$/;
-const HEX = /^[0-9a-fA-F]{1,4}$/;
-const PORT = /^[0-9]{1,5}$/;
-const LENGTH = /^(?:0|[1-9][0-9]{0,2})$/;
-
 function parseIPv4Into(text: string, bytes: Uint8Array, offset: number): boolean {
 	const parts = text.split(".");
 	if (parts.length !== 4) return false;
 	for (let i = 0; i < 4; i += 1) {
-		const part = parts[i] as string;
-		if (!DECIMAL.test(part)) return false;
-		const value = Number(part);
-		if (value > 255) return false;
+		const value = parseSmall(parts[i] as string);
+		if (value < 0 || value > 255) return false;
 		bytes[offset + i] = value;
 	}
 	return true;
@@ -55,8 +49,8 @@ function parseGroups(text: string, bytes: Uint8Array, offset: number, end: numbe
 			if (offset + 4 > end || !parseIPv4Into(group, bytes, offset)) return -1;
 			return offset + 4 - start;
 		}
-		if (offset + 2 > end || !HEX.test(group)) return -1;
-		const value = Number.parseInt(group, 16);
+		const value = parseHexGroup(group);
+		if (offset + 2 > end || value < 0) return -1;
 		bytes[offset] = value >> 8;
 		bytes[offset + 1] = value & 255;
 		offset += 2;
@@ -162,10 +156,8 @@ export function parsePrefixInto(text: string, bytes: Uint8Array, offset: number)
 	const slash = text.indexOf("/");
 	if (slash < 0) return 0;
 	const family = parseAddressInto(text.slice(0, slash), bytes, offset);
-	const length = text.slice(slash + 1);
-	if (family === 0 || !LENGTH.test(length)) return 0;
-	const bits = Number(length);
-	if (bits > (family === 4 ? 32 : 128)) return 0;
+	const bits = parseSmall(text.slice(slash + 1));
+	if (family === 0 || bits < 0 || bits > (family === 4 ? 32 : 128)) return 0;
 	bytes[offset + ADDRESS_BYTES] = family === 4 ? 96 + bits : bits;
 	return family;
 }
@@ -205,7 +197,7 @@ export function parseEndpointInto(text: string, bytes: Uint8Array, offset: numbe
 	const colon = text.lastIndexOf(":");
 	if (colon < 0) return 0;
 	const portText = text.slice(colon + 1);
-	if (!PORT.test(portText)) return 0;
+	if (!isDigits(portText, 5)) return 0;
 	const port = Number(portText);
 	if (port > 65535) return 0;
 	let family: Family;

@@ -20,7 +20,6 @@ const HEADER_BYTES = 4;
 const NODE_BYTES = 8;
 const ENTRY_BYTES = 6;
 const LONGEST_NAME = 63;
-const NAME = /^[ !#-[\]-~]+$/;
 
 /** Treatment of one value. */
 export interface SchemaNode {
@@ -95,7 +94,8 @@ function check(node: SchemaNode): void {
 	if (node.announce && node.path === 0) throw new RangeError("schema: an announced container needs a path");
 	for (const name in node.named) {
 		const child = node.named[name] as SchemaNode;
-		if (!NAME.test(name) || name.length > LONGEST_NAME) throw new RangeError(`schema: "${name}" is not a name of 1..${LONGEST_NAME} printable characters`);
+		if (!/^[ !#-[\]-~]+$/.test(name) || name.length > LONGEST_NAME)
+			throw new RangeError(`schema: "${name}" is not a name of 1..${LONGEST_NAME} printable characters`);
 		checkChild(child, isDescended);
 	}
 	if (node.other) {

@@ -10,7 +10,6 @@ export const KEY_BYTES = 32;
 
 export type KeyPrefix = "mkey:" | "nodekey:" | "discokey:" | "chalpub:" | "privkey:";
 
-const HEX64 = /^[0-9a-fA-F]{64}$/;
 const DIGITS = "0123456789abcdef";
 
 /**
@@ -20,7 +19,7 @@ const DIGITS = "0123456789abcdef";
 export function parseKeyInto(text: string, prefix: KeyPrefix, bytes: Uint8Array, offset: number): boolean {
 	if (!text.startsWith(prefix)) return false;
 	const hex = text.slice(prefix.length);
-	if (!HEX64.test(hex)) return false;
+	if (!/^[0-9a-fA-F]{64}$/.test(hex)) return false;
 	// Six digits a step: parseInt is native in XS and a loop turn is not. 64 = 10 * 6 + 4.
 	let at = offset;
 	for (let i = 0; i < 60; i += 6) {

@@ -4,6 +4,7 @@
  * There are no tables of names here: nodes are found in the packed peers, so that answers follow the map at once. Only control's extra records and routes are held.
  */
 import { addressToText, isIPv4, parseAddress, sameAddress } from "./address.js";
+import { parseSmall } from "./digits.js";
 import { DNSConfig, type DNSResolver } from "./dns-config.js";
 import type { PeerTable } from "./peers.js";
 import { normalName } from "./record-writer.js";
@@ -43,9 +44,7 @@ const SERVICE_NAME = "magicdns.localhost-tailscale-daemon";
 const SERVICE4 = parseAddress("100.100.100.100") as Uint8Array;
 const SERVICE6 = parseAddress("fd7a:115c:a1e0::53") as Uint8Array;
 const REVERSE6 = "0.e.1.a.c.5.1.1.a.7.d.f.ip6.arpa";
-/** 64.100.in-addr.arpa to 127.100.in-addr.arpa, and below. */
-const REVERSE4 = /(?:^|\.)(?:6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.100\.in-addr\.arpa$/;
-const BONJOUR = /^(?:b|db|r|dr|lb)\._dns-sd\._udp\./;
+const REVERSE4 = ".100.in-addr.arpa";
 const LONGEST_NAME = 253;
 const LONGEST_LABEL = 63;
 const AAAA_CAPABILITY = "magicdns-aaaa";
@@ -222,7 +221,7 @@ export class Names {
 	// ---- Reverse ----
 
 	#answerReverse(name: string): Answer {
-		if (BONJOUR.test(name)) return { kind: "no-such-name" };
+		if (/^(?:b|db|r|dr|lb)\._dns-sd\._udp\./.test(name)) return { kind: "no-such-name" };
 		const address = parseReverseName(name);
 		if (address === undefined) return this.#elsewhere(name);
 		if (sameAddress(address, 0, SERVICE4, 0) || sameAddress(address, 0, SERVICE6, 0)) return { kind: "name", name: SERVICE_NAME };
@@ -257,7 +256,7 @@ export class Names {
 		if (this.#isEmpty) return false;
 		if (this.#config.proxied) {
 			const { suffix } = this.#self;
-			if ((suffix !== "" && isBelow(name, suffix)) || isBelow(name, REVERSE6) || REVERSE4.test(name)) return true;
+			if ((suffix !== "" && isBelow(name, suffix)) || isBelow(name, REVERSE6) || isReverse4(name)) return true;
 		}
 		for (const [suffix, resolvers] of this.#config.routes) if (resolvers.length === 0 && isBelow(name, suffix)) return true;
 		return false;
@@ -290,4 +289,11 @@ function isName(name: string): boolean {
 	if (name === "" || name.length > LONGEST_NAME) return false;
 	for (const label of name.split(".")) if (label === "" || label.length > LONGEST_LABEL) return false;
 	return true;
+}
+
+/** Equal to or below one of 64.100.in-addr.arpa to 127.100.in-addr.arpa. */
+function isReverse4(name: string): boolean {
+	if (!name.endsWith(REVERSE4)) return false;
+	const second = parseSmall(name.slice(name.lastIndexOf(".", name.length - REVERSE4.length - 1) + 1, -REVERSE4.length));
+	return second >= 64 && second <= 127;
 }

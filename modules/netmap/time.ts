@@ -4,8 +4,9 @@
  * A microcontroller may have no idea of the date, or a wrong one. Control says its time in ControlTime; from then on that counts, carried on by the
  * monotonic clock. Before that the machine's own date counts if it is believable, else nothing ever expires.
  */
+import { isDigits } from "./digits.js";
 
-const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+const SECONDS_CHARACTERS = "0001-01-01T00:00:00".length;
 
 /** Earlier than this, a clock has not been set (the bound that official nodes use). */
 export const BELIEVABLE_UNIX_SECONDS = 1_673_373_066;
@@ -18,10 +19,29 @@ const TOLERATED_DIFFERENCE_MS = 60_000;
  * @returns 0 for "no time" (0001-01-01T00:00:00Z and everything before 1970), NaN for text of another form
  */
 export function parseTimeMS(text: string): number {
-	const parts = RFC3339.exec(text);
-	if (parts === null) return Number.NaN;
-	const zone = (parts[3] as string).toUpperCase();
-	return Math.max(0, Date.parse(`${parts[1]}T${parts[2]}${zone}`));
+	const seconds = text.slice(0, SECONDS_CHARACTERS).toUpperCase();
+	let at = SECONDS_CHARACTERS;
+	if (!hasForm(seconds, "0000-00-00T00:00:00")) return Number.NaN;
+	if (text.charAt(at) === ".") {
+		const start = at + 1;
+		do at += 1;
+		while (isDigits(text.charAt(at), 1));
+		if (at === start) return Number.NaN;
+	}
+	const zone = text.slice(at).toUpperCase();
+	if (zone !== "Z" && !hasForm(zone, "+00:00") && !hasForm(zone, "-00:00")) return Number.NaN;
+	return Math.max(0, Date.parse(seconds + zone));
+}
+
+/** Whether text has a digit wherever form has one, and is like form elsewhere. */
+function hasForm(text: string, form: string): boolean {
+	if (text.length !== form.length) return false;
+	for (let i = 0; i < form.length; i += 1) {
+		const wanted = form.charAt(i);
+		const found = text.charAt(i);
+		if (wanted === "0" ? !isDigits(found, 1) : found !== wanted) return false;
+	}
+	return true;
 }
 
 /** The corrected date. */

@@ -2,22 +2,24 @@
  * Node and user ids: 64-bit numbers that exceed 2^53 on some tailnets, so JavaScript numbers would merge different nodes. Outside they are decimal
  * text, inside 8 bytes little-endian. See protocol/control.md §7 and modules/host-contract.ts (JSONScanner quotes integers of more than 15 digits).
  */
+import { isDigits } from "./digits.js";
 
 export const ID_BYTES = 8;
 
-const DIGITS = /^[0-9]{1,20}$/;
+/** 2^64 has as many. */
+const LONGEST_ID = 20;
 const STEP = 1_000_000;
 const WORD = 4_294_967_296;
 
 /** The text of an id as it stood in JSON: a number of at most 15 digits, or a string. @returns undefined for anything else */
 export function idFromJSON(value: unknown): string | undefined {
 	if (typeof value === "number") return Number.isSafeInteger(value) && value >= 0 ? String(value) : undefined;
-	return typeof value === "string" && DIGITS.test(value) ? value : undefined;
+	return typeof value === "string" && isDigits(value, LONGEST_ID) ? value : undefined;
 }
 
 /** Writes a decimal text as 8 bytes. @returns false (bytes undefined) if it is not a number below 2^64 */
 export function parseIDInto(text: string, bytes: Uint8Array, offset: number): boolean {
-	if (!DIGITS.test(text)) return false;
+	if (!isDigits(text, LONGEST_ID)) return false;
 	let high = 0;
 	let low = 0;
 	// Six digits a step: low * 10^6 stays below 2^53.
