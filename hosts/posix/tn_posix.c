@@ -55,7 +55,7 @@ static struct {
 	struct tn_posix_node *nodes; /* the thread's own */
 	int wait_fd, kick_fd;
 	_Atomic uint32_t has_changes;
-	uint8_t *buffer;
+	uint8_t *buffers[TN_UDP_FAMILIES]; /* what one family brought stays in place while the other is read */
 } loop = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .wait_fd = -1, .kick_fd = -1};
 
 /* ---- tn_port.h ---- */
@@ -182,7 +182,7 @@ static bool turn(struct tn_posix_node *posix, uint64_t now)
 	for (unsigned family = 0; family < TN_UDP_FAMILIES; family++) {
 		if (!posix->is_readable[family] || posix->udp.sockets[family] < 0)
 			continue;
-		posix->is_readable[family] = tn_udp_receive(&posix->udp, (enum tn_udp_family)family, loop.buffer, on_datagram, posix);
+		posix->is_readable[family] = tn_udp_receive(&posix->udp, (enum tn_udp_family)family, loop.buffers[family], on_datagram, posix);
 		has_more |= posix->is_readable[family];
 	}
 	posix->wanted_at = tn_node_turn(posix->node);
@@ -294,11 +294,22 @@ static void close_kick(void)
 	loop.wait_fd = loop.kick_fd = -1;
 }
 
+static bool allocate_buffers(void)
+{
+	for (size_t i = 0; i < TN_UDP_FAMILIES; i++) {
+		if (loop.buffers[i] == NULL)
+			loop.buffers[i] = malloc(tn_udp_buffer_size());
+		if (loop.buffers[i] == NULL)
+			return false;
+	}
+	return true;
+}
+
 /** Starts the thread; it takes no signal. The lock is held. */
 static bool start_thread(void)
 {
 	sigset_t all, before;
-	if (loop.buffer == NULL && (loop.buffer = malloc(tn_udp_buffer_size())) == NULL)
+	if (!allocate_buffers())
 		return false;
 	if (!open_kick())
 		return false;

@@ -24,7 +24,7 @@ enum tn_udp_fault {
 	TN_UDP_DEAD = 2,        /* the socket */
 };
 
-/** Called for each datagram; it may be written to and stays in place until the next tn_udp_receive. */
+/** Called for each datagram; it may be written to and stays in place until the next tn_udp_receive into the same buffer. */
 typedef void (*tn_udp_datagram)(void *context, const uint8_t endpoint[TN_ENDPOINT], uint8_t *datagram, size_t length);
 
 /** Called for a run that could not be sent. */

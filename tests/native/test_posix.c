@@ -1,0 +1,269 @@
+/*
+ * The POSIX host (hosts/posix) without its thread: a node on real UDP sockets of the loopback whose turns are made by the test, and one raw WireGuard peer.
+ */
+#define TN_TEST_OWN_RANDOM
+#include "tn_test.h"
+
+#include "../../hosts/posix/tn_posix.c"
+#include "../../hosts/posix/tn_udp.c"
+#include "tn_bytes.h"
+#include "tn_checksum.h"
+#include "tn_packet.h"
+#include "tn_records.h"
+#include "tn_wireguard.h"
+
+#define PACKET 1280
+#define BUFFER (TN_WG_HEADER + PACKET + TN_WG_TAIL)
+
+static const uint8_t own4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 100, 64, 0, 1};
+static const uint8_t peer4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 100, 64, 0, 3};
+static const uint8_t stranger4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 100, 64, 0, 66};
+
+/** The node under test, and the peer's side: its device, and a socket of each family. */
+struct scene {
+	struct tn_posix_node posix;
+	uint8_t private_key[32], public_key[32];
+	struct tn_wg wg;
+	struct tn_wg_peer peers[1];
+	struct tn_wg_index indices[TN_WG_INDICES(1)];
+	int sockets[TN_UDP_FAMILIES];
+	uint64_t now;
+	uint32_t listener, datagrams;
+	uint8_t events[64][2304];
+	size_t event_count;
+};
+
+static void nothing(void *context)
+{
+	(void)context;
+}
+
+static bool has_staged(void *context, unsigned slot)
+{
+	(void)context;
+	return slot > 0;
+}
+
+static void drop(void *context, unsigned slot)
+{
+	(void)context;
+	(void)slot;
+}
+
+/** To the node, over the loopback of a family. */
+static void say(struct scene *scene, enum tn_udp_family family, const uint8_t *bytes, size_t length)
+{
+	uint8_t endpoint[TN_ENDPOINT] = {0};
+	struct sockaddr_storage address;
+	endpoint[15] = 1;
+	if (family == TN_UDP_4) {
+		endpoint[10] = endpoint[11] = 0xff;
+		endpoint[12] = 127;
+	}
+	tn_store16be(endpoint + 16, scene->posix.udp.port);
+	socklen_t size = to_sockaddr(&address, endpoint, family);
+	CHECK_EQ(sendto(scene->sockets[family], bytes, length, 0, (const struct sockaddr *)(const void *)&address, size), length);
+}
+
+static void from_peer(void *context, unsigned slot, const uint8_t *datagram, size_t length)
+{
+	(void)slot;
+	say(context, TN_UDP_4, datagram, length);
+}
+
+/** One turn of the node with all that has arrived; then the VM takes its events. */
+static void play(struct scene *scene)
+{
+	scene->posix.is_readable[TN_UDP_4] = scene->posix.is_readable[TN_UDP_6] = true;
+	turn(&scene->posix, ++scene->now);
+	tn_node_vm_wake(scene->posix.node);
+	while (scene->event_count < 64 && tn_node_vm_receive(scene->posix.node, scene->events[scene->event_count], sizeof scene->events[0]) > 0)
+		scene->event_count++;
+}
+
+/** What the peer finds in its socket; packet receives the inner packet, if there was one. @return its length */
+static size_t hear(struct scene *scene, uint8_t *packet)
+{
+	uint8_t datagram[2048], source[TN_ENDPOINT] = {1};
+	size_t length = 0;
+	ssize_t size;
+	while ((size = recv(scene->sockets[TN_UDP_4], datagram, sizeof datagram, MSG_DONTWAIT)) > 0) {
+		struct tn_wg_in in = {.kind = TN_WG_NOTHING};
+		tn_wg_receive(&scene->wg, datagram, (size_t)size, source, sizeof source, scene->now, &in);
+		if (in.reply_to != TN_WG_REPLY_NONE)
+			say(scene, TN_UDP_4, in.reply, in.reply_length);
+		if (in.kind == TN_WG_DATA) {
+			memcpy(packet, datagram + in.offset, in.length);
+			length = in.length;
+		}
+	}
+	return length;
+}
+
+static size_t seal(struct scene *scene, uint8_t buffer[BUFFER], size_t length)
+{
+	return tn_wg_seal(&scene->wg, 0, buffer + TN_WG_HEADER, length, scene->now);
+}
+
+static void ip4(uint8_t *out, const uint8_t source[16], uint8_t protocol, size_t length)
+{
+	memset(out, 0, 20);
+	out[0] = 0x45;
+	tn_store16be(out + 2, (uint16_t)length);
+	out[8] = 64;
+	out[9] = protocol;
+	memcpy(out + 12, source + 12, 4);
+	memcpy(out + 16, own4 + 12, 4);
+	tn_checksum_fill(out, length);
+}
+
+static size_t tcp(uint8_t *out, uint32_t sequence, uint32_t acknowledged, uint8_t flags, size_t payload)
+{
+	memset(out + 20, 0, 20);
+	tn_store16be(out + 20, 1234);
+	tn_store16be(out + 22, 7);
+	tn_store32be(out + 24, sequence);
+	tn_store32be(out + 28, acknowledged);
+	out[32] = 0x50;
+	out[33] = flags;
+	tn_store16be(out + 34, 0xffff);
+	memset(out + 40, 't', payload);
+	ip4(out, peer4, TN_PROTOCOL_TCP, 40 + payload);
+	return 40 + payload;
+}
+
+static void command(struct scene *scene, uint8_t *record, size_t length, uint8_t type, uint16_t argument)
+{
+	record[0] = type;
+	tn_store16le(record + 2, argument);
+	CHECK(tn_node_vm_send(scene->posix.node, record, length));
+}
+
+static void open_filter(struct scene *scene)
+{
+	uint8_t record[4 + 48 + 48 + 16 + 32 + 8] = {0};
+	uint8_t *block = record + 4, *at = block + 48;
+	memcpy(block, "TNF1", 4);
+	tn_store32le(block + 4, sizeof record - 4);
+	tn_store32le(block + 8, 2);
+	tn_store32le(block + 12, 1);
+	tn_store32le(block + 20, 1);
+	tn_store32le(block + 24, 1);
+	tn_store32le(at + 4, 1);
+	tn_store32le(at + 24, 1);
+	at[46] = 1;
+	at += 48;
+	tn_store32le(at, 0x64400001u);
+	tn_store32le(at + 4, 0x64400001u);
+	tn_store16le(at + 10, 65535);
+	at[12] = 1;
+	at += 16;
+	memset(at, 0xff, 32);
+	tn_store32le(at + 32, 0x64400001u);
+	tn_store32le(at + 36, 0x64400001u);
+	command(scene, record, sizeof record, TN_COMMAND_FILTER, 0);
+}
+
+/** A node that listens on TCP 7 and UDP 9, and a peer that has a session with it. */
+static struct scene *begin(void)
+{
+	struct scene *scene = calloc(1, sizeof *scene);
+	const struct tn_wg_host host = {.context = scene, .has_staged = has_staged, .send = from_peer, .drop_staged = drop, .idle = drop};
+	uint8_t identity[108] = {TN_COMMAND_IDENTITY}, peer[64 + 18] = {0}, path[36] = {0}, record[8], packet[BUFFER], node_key[32], node_public[32];
+	struct tn_udp own = {.sockets = {-1, -1}};
+	CHECK(sodium_init() >= 0);
+	scene->now = 1000000;
+	tn_x25519_generate(node_key, node_public);
+	tn_x25519_generate(scene->private_key, scene->public_key);
+	memcpy(identity + 4, node_key, 32);
+	memcpy(identity + 68, own4 + 12, 4);
+	tn_store64le(identity + 92, 1700000000000u);
+	tn_store64le(identity + 100, 1900000000);
+	pthread_mutex_init(&scene->posix.lock, NULL);
+	scene->posix.wake = nothing;
+	CHECK(tn_udp_open(&scene->posix.udp, 0) && tn_udp_open(&own, 0));
+	memcpy(scene->sockets, own.sockets, sizeof own.sockets);
+	scene->posix.node = tn_node_create(identity, sizeof identity, &scene->posix);
+	CHECK(scene->posix.node != NULL && tn_node_start(scene->posix.node, scene->now));
+	CHECK(allocate_buffers());
+	open_filter(scene);
+	tn_store32le(peer + 4, 1u << 16);
+	memcpy(peer + 8, scene->public_key, 32);
+	tn_store16le(peer + 62, 1);
+	memcpy(peer + 64, peer4, 16);
+	peer[80] = 128;
+	peer[81] = 1;
+	command(scene, peer, sizeof peer, TN_COMMAND_PEER, 0);
+	tn_store32le(path + 4, 1u << 16);
+	path[18] = path[19] = 0xff;
+	path[20] = 127;
+	path[23] = 1;
+	tn_store16be(path + 24, own.port);
+	tn_store64le(path + 28, UINT64_MAX);
+	command(scene, path, sizeof path, TN_COMMAND_PATH, 0);
+	scene->listener = tn_node_vm_open(scene->posix.node);
+	tn_store32le(record + 4, scene->listener);
+	command(scene, record, sizeof record, TN_COMMAND_TCP_LISTEN, 7);
+	scene->datagrams = tn_node_vm_open(scene->posix.node);
+	tn_store32le(record + 4, scene->datagrams);
+	command(scene, record, sizeof record, TN_COMMAND_UDP_BIND, 9);
+	play(scene);
+	tn_wg_init(&scene->wg, scene->peers, 1, scene->indices, &host);
+	tn_clock_init(&scene->wg.clock, 1700000000000u, 1900000000, scene->now);
+	tn_wg_set_key(&scene->wg, scene->private_key, scene->now);
+	CHECK(tn_wg_peer_add(&scene->wg, 0, node_public, scene->now) && tn_wg_initiate(&scene->wg, 0, scene->now));
+	play(scene);
+	hear(scene, packet);
+	play(scene);
+	CHECK(tn_wg_has_session(&scene->wg, 0, scene->now));
+	return scene;
+}
+
+static void end(struct scene *scene)
+{
+	tn_node_stop(scene->posix.node, scene->now);
+	tn_node_destroy(scene->posix.node);
+	tn_udp_close(&scene->posix.udp);
+	for (size_t i = 0; i < TN_UDP_FAMILIES; i++)
+		close(scene->sockets[i]);
+	pthread_mutex_destroy(&scene->posix.lock);
+	free(scene);
+}
+
+/** The n-th event of a type, or NULL. */
+static const uint8_t *event_of(const struct scene *scene, uint8_t type)
+{
+	for (size_t i = 0; i < scene->event_count; i++) {
+		if (scene->events[i][0] == type)
+			return scene->events[i];
+	}
+	return NULL;
+}
+
+TN_TEST("what arrives by one family does not touch a packet of the other that was taken in the same turn")
+{
+	struct scene *scene = begin();
+	uint8_t buffer[BUFFER] = {0}, packet[BUFFER] = {0}, forged[BUFFER] = {0}, got[PACKET];
+	/* A connection from the peer. */
+	say(scene, TN_UDP_4, buffer, seal(scene, buffer, tcp(buffer + TN_WG_HEADER, 999, 0, TN_TCP_SYN, 0)));
+	play(scene);
+	REQUIRE(hear(scene, packet) >= 40);
+	uint32_t acknowledged = tn_load32be(packet + 24) + 1;
+	say(scene, TN_UDP_4, buffer, seal(scene, buffer, tcp(buffer + TN_WG_HEADER, 1000, acknowledged, TN_TCP_ACK, 0)));
+	play(scene);
+	const uint8_t *accepted = event_of(scene, TN_EVENT_ACCEPTED);
+	REQUIRE(accepted != NULL);
+	uint32_t stream = tn_load32le(accepted + 8);
+	/* A segment of it by IPv4, and by IPv6 a stranger's datagram that is a packet for our UDP socket where the segment lies decrypted. */
+	say(scene, TN_UDP_4, buffer, seal(scene, buffer, tcp(buffer + TN_WG_HEADER, 1000, acknowledged, TN_TCP_ACK, PACKET - 40)));
+	tn_store16be(forged + TN_WG_HEADER + 20, 1);
+	tn_store16be(forged + TN_WG_HEADER + 22, 9);
+	tn_store16be(forged + TN_WG_HEADER + 24, PACKET - 20);
+	ip4(forged + TN_WG_HEADER, stranger4, TN_PROTOCOL_UDP, PACKET);
+	say(scene, TN_UDP_6, forged, TN_WG_HEADER + PACKET + TN_TAG_SIZE);
+	play(scene);
+	CHECK(event_of(scene, TN_EVENT_UDP_RECEIVED) == NULL);
+	CHECK_EQ(tn_node_vm_read(scene->posix.node, stream, got, sizeof got), PACKET - 40);
+	CHECK(got[0] == 't' && got[PACKET - 41] == 't');
+	end(scene);
+}
