@@ -135,17 +135,20 @@ static void take_derp(struct tn_node *node)
 static void take_commands(struct tn_node *node)
 {
 	uint32_t length;
-	uint8_t *record = tn_ring_front(&node->commands, &length);
-	if (record == NULL)
-		return;
-	do {
+	uint8_t *record;
+	bool is_any = false;
+	while ((record = tn_ring_front(&node->commands, &length)) != NULL) {
+		is_any = true;
 		tn_node_command(node, record, length);
 		if (record[0] == TN_COMMAND_IDENTITY)
 			tn_wipe(record, length);
 		tn_ring_pop(&node->commands);
-	} while ((record = tn_ring_front(&node->commands, &length)) != NULL);
-	if (atomic_exchange_explicit(&node->want_room, 0, memory_order_acq_rel) != 0)
+	}
+	/* Asked for even if there was nothing: the ring may have been emptied before the VM could say that it found it full. */
+	if (atomic_load_explicit(&node->want_room, memory_order_relaxed) != 0 && atomic_exchange_explicit(&node->want_room, 0, memory_order_acq_rel) != 0)
 		node->events.wanted = true;
+	if (!is_any)
+		return;
 	tn_tunnel_settle(&node->tunnel);
 	tn_netif_flush(&node->interface);
 }
@@ -184,7 +187,7 @@ uint64_t tn_node_turn(struct tn_node *node)
 
 static bool has_work(struct tn_node *node)
 {
-	if (tn_ring_used(&node->commands) > 0 || tn_ring_used(&node->derp) > 0)
+	if (tn_ring_used(&node->commands) > 0 || tn_ring_used(&node->derp) > 0 || atomic_load_explicit(&node->want_room, memory_order_relaxed) != 0)
 		return true;
 	for (size_t i = 0; i < TN_SOCKET_WORDS; i++) {
 		if (atomic_load_explicit(&node->sockets.touched[i], memory_order_relaxed) != 0)
