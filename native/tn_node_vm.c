@@ -42,29 +42,33 @@ static struct tn_socket *mine(struct tn_node *node, uint32_t handle)
 	return socket != NULL && socket->vm_open ? socket : NULL;
 }
 
+/** The VM names the socket no more, and is told nothing more of it. */
+static void let_go(struct tn_node *node, uint32_t handle)
+{
+	struct tn_socket *socket = mine(node, handle);
+	if (socket == NULL)
+		return;
+	socket->vm_open = false;
+	if (socket == node->current)
+		node->current = NULL;
+}
+
 bool tn_node_vm_send(struct tn_node *node, const uint8_t *record, size_t length)
 {
 	bool is_sent;
 	if (length < TN_RECORD_HEAD || record[0] == TN_COMMAND_FILTER_MEMORY)
 		return true;
+	/* Before the command is there: afterwards the slot may be another socket's at any time. */
+	if (record[0] == TN_COMMAND_SOCKET_CLOSE && length >= 8)
+		let_go(node, tn_load32le(record + 4));
 	if (record[0] == TN_COMMAND_FILTER && length >= BLOCK_BY_REFERENCE)
 		is_sent = send_block(node, record, length);
 	else
 		is_sent = length <= UINT32_MAX && tn_ring_put(&node->commands, record, (uint32_t)length);
-	if (!is_sent) {
+	if (!is_sent)
 		atomic_store_explicit(&node->want_room, 1, memory_order_release);
-		kick(node);
-		return false;
-	}
-	if (record[0] == TN_COMMAND_SOCKET_CLOSE && length >= 8) {
-		struct tn_socket *socket = mine(node, tn_load32le(record + 4));
-		if (socket != NULL)
-			socket->vm_open = false;
-		if (socket == node->current)
-			node->current = NULL;
-	}
 	kick(node);
-	return true;
+	return is_sent;
 }
 
 void tn_node_vm_wake(struct tn_node *node)

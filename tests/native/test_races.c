@@ -26,7 +26,8 @@ static bool put_and_wait(struct tn_ring *ring, const void *record, uint32_t leng
 #undef tn_ring_put
 
 static struct net *net;
-static struct host *a;
+static struct host *a, *b;
+static uint32_t server;
 
 static void turn_of_a(void)
 {
@@ -66,4 +67,51 @@ TN_TEST("a VM that finds the command ring full is woken when there is room, also
 		CHECK(a->is_woken);
 		net_free(net);
 	}
+}
+
+/** A connection from a to port 7 of b. @return the handle at a */
+static uint32_t connect_both(void)
+{
+	net = net_new();
+	a = net_host(net, 1);
+	b = net_host(net, 2);
+	net_peers(a, b);
+	net_listen(b, 7);
+	net_settle(net);
+	uint32_t client = net_connect(a, b->address4, 7);
+	net_run(net, 100);
+	server = b->last_accepted;
+	CHECK(net_socket(a, client)->connected && server != 0);
+	return client;
+}
+
+static void run_without_a(void)
+{
+	for (unsigned i = 0; i < 10; i++)
+		turn_of_a();
+}
+
+TN_TEST("what was left to tell of a socket is not told of the one that takes its place")
+{
+	uint32_t client = connect_both();
+	uint8_t event[2304], record[8] = {TN_COMMAND_SOCKET_CLOSE, 1};
+	/* Bytes and the end come at once: two events. */
+	tn_node_vm_write(b->node, server, (const uint8_t *)"bytes", 5);
+	net_handle_command(b, TN_COMMAND_SOCKET_CLOSE, server, 0, 0);
+	atomic_store(&a->node->is_woken, 1); /* the VM of a is busy */
+	net_settle(net);
+	tn_node_vm_wake(a->node);
+	while (tn_node_vm_receive(a->node, event, sizeof event) > 0 && event[0] != TN_EVENT_READABLE) {
+	}
+	REQUIRE(event[0] == TN_EVENT_READABLE && tn_load32le(event + 4) == client);
+	/* The app closes it in the callback and opens another, while the tunnel closes at once. */
+	tn_store32le(record + 4, client);
+	meanwhile = run_without_a;
+	CHECK(tn_node_vm_send(a->node, record, sizeof record));
+	uint32_t other = tn_node_vm_open(a->node);
+	CHECK_EQ(other & 0xffff, client & 0xffff);
+	size_t length;
+	while ((length = tn_node_vm_receive(a->node, event, sizeof event)) > 0)
+		CHECK(event[0] < TN_EVENT_CONNECTED || tn_load32le(event + 4) != other);
+	net_free(net);
 }
