@@ -223,9 +223,11 @@ size_t tn_node_vm_read(struct tn_node *node, uint32_t handle, uint8_t *out, size
 	struct tn_socket *socket = mine(node, handle);
 	if (socket == NULL || !socket->vm_connected || socket->kind != TN_SOCKET_STREAM || length == 0)
 		return 0;
-	uint32_t before = tn_ring_used(&socket->receive);
 	uint32_t taken = tn_ring_read(&socket->receive, out, length < TN_STREAM_RECEIVE ? (uint32_t)length : TN_STREAM_RECEIVE);
-	if (taken > 0 && TN_STREAM_RECEIVE - before < (TN_STREAM_WINDOW > TCP_WND ? TN_STREAM_WINDOW : TCP_WND)) {
+	/* Room before the read, or less: looked at afterwards, since more may have come while the read began. */
+	uint32_t left = tn_ring_used(&socket->receive);
+	uint32_t room = TN_STREAM_RECEIVE - taken > left ? TN_STREAM_RECEIVE - taken - left : 0;
+	if (taken > 0 && room < (TN_STREAM_WINDOW > TCP_WND ? TN_STREAM_WINDOW : TCP_WND)) {
 		tn_socket_touch(socket);
 		kick(node);
 	}

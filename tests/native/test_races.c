@@ -21,9 +21,17 @@ static bool put_and_wait(struct tn_ring *ring, const void *record, uint32_t leng
 	return is_put;
 }
 
+static uint32_t wait_and_read(struct tn_ring *ring, uint8_t *out, uint32_t length)
+{
+	let_happen();
+	return tn_ring_read(ring, out, length);
+}
+
 #define tn_ring_put put_and_wait
+#define tn_ring_read wait_and_read
 #include "../../native/tn_node_vm.c"
 #undef tn_ring_put
+#undef tn_ring_read
 
 static struct net *net;
 static struct host *a, *b;
@@ -113,5 +121,33 @@ TN_TEST("what was left to tell of a socket is not told of the one that takes its
 	size_t length;
 	while ((length = tn_node_vm_receive(a->node, event, sizeof event)) > 0)
 		CHECK(event[0] < TN_EVENT_CONNECTED || tn_load32le(event + 4) != other);
+	net_free(net);
+}
+
+static uint32_t writer;
+
+static void send_a_window(void)
+{
+	static const uint8_t zeros[TN_STREAM_SEND];
+	CHECK_EQ(tn_node_vm_write(a->node, writer, zeros, sizeof zeros), sizeof zeros);
+	for (unsigned i = 0; i < 20; i++) {
+		net_run(net, 10);
+		tn_node_vm_write(a->node, writer, zeros, sizeof zeros);
+	}
+}
+
+TN_TEST("a read that takes more than there was when it began opens the window again")
+{
+	static uint8_t got[TN_STREAM_RECEIVE];
+	writer = connect_both();
+	CHECK_EQ(tn_node_vm_write(a->node, writer, got, 100000), 100000);
+	net_run(net, 100);
+	struct tn_ring *ring = &b->node->sockets.slots[server & 0xffff].receive;
+	REQUIRE(tn_ring_used(ring) == 100000 && tn_node_may_sleep(b->node));
+	meanwhile = send_a_window;
+	size_t taken = tn_node_vm_read(b->node, server, got, sizeof got);
+	CHECK(taken > 200000);
+	net_run(net, 1000);
+	CHECK(tn_ring_used(ring) > 100000);
 	net_free(net);
 }
