@@ -84,11 +84,9 @@ void tn_node_destroy(struct tn_node *node)
 	if (node == NULL)
 		return;
 	while ((record = tn_ring_front(&node->commands, &length)) != NULL) {
-		if (record[0] == TN_COMMAND_FILTER_MEMORY) {
-			uint8_t *block;
-			memcpy(&block, record + TN_RECORD_HEAD, sizeof block);
-			tn_port_free(block);
-		}
+		size_t size;
+		if (record[0] >= TN_COMMAND_FILTER_MEMORY)
+			tn_port_free(tn_node_memory(record, &size));
 		tn_wipe(record, length);
 		tn_ring_pop(&node->commands);
 	}

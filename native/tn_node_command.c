@@ -46,14 +46,27 @@ static void filter(struct tn_node *node, const uint8_t *record, size_t length)
 	tn_tunnel_filter(&node->tunnel, block, size, record[1] & 1);
 }
 
-/** The block came by reference: the record holds where it is and how long. */
+uint8_t *tn_node_memory(const uint8_t *record, size_t *length)
+{
+	uint8_t *memory;
+	memcpy(&memory, record + TN_RECORD_HEAD, sizeof memory);
+	memcpy(length, record + TN_RECORD_HEAD + sizeof memory, sizeof *length);
+	return memory;
+}
+
 static void filter_memory(struct tn_node *node, const uint8_t *record)
 {
-	uint8_t *block;
 	size_t size;
-	memcpy(&block, record + TN_RECORD_HEAD, sizeof block);
-	memcpy(&size, record + TN_RECORD_HEAD + sizeof block, sizeof size);
+	uint8_t *block = tn_node_memory(record, &size);
 	tn_tunnel_filter(&node->tunnel, block, size, record[1] & 1);
+}
+
+static void command_memory(struct tn_node *node, const uint8_t *record)
+{
+	size_t size;
+	uint8_t *command = tn_node_memory(record, &size);
+	tn_node_command(node, command, size);
+	tn_port_free(command);
 }
 
 void tn_node_close_socket(struct tn_socket *socket, bool is_abort)
@@ -119,6 +132,9 @@ void tn_node_command(struct tn_node *node, uint8_t *record, size_t length)
 		break;
 	case TN_COMMAND_FILTER_MEMORY:
 		filter_memory(node, record);
+		break;
+	case TN_COMMAND_MEMORY:
+		command_memory(node, record);
 		break;
 	case TN_COMMAND_PEER:
 		tn_tunnel_peer(tunnel, record, length);

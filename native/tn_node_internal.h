@@ -11,8 +11,9 @@
 #include "tn_socket.h"
 #include "tn_tunnel.h"
 
-/* TN_COMMAND_FILTER of a block that does not travel in the ring: the record holds its memory instead. Internal to the node. */
+/* Commands that do not travel in the ring: the record holds where the memory is and how long. A filter's is the block alone. Internal to the node. */
 #define TN_COMMAND_FILTER_MEMORY 64
+#define TN_COMMAND_MEMORY 65
 
 /* Head of a packet in the ring from DERP: u16 region, u16 0, node key 32. */
 #define TN_DERP_RECORD_HEAD 36
@@ -44,6 +45,7 @@ struct tn_node {
 	struct tn_socket *current; /* socket whose flags are being told */
 	uint32_t current_flags;
 	uint32_t too_large; /* events larger than the VM's buffer */
+	uint32_t no_memory; /* commands lost for want of memory */
 	struct tn_derp_reader readers[TN_REGIONS];
 	size_t next_reader;
 	uint8_t *rest;
@@ -53,6 +55,9 @@ struct tn_node {
 
 /** Tunnel thread: closes a socket of any kind; its slot is released at once or when lwIP is done. */
 void tn_node_close_socket(struct tn_socket *socket, bool is_abort);
+
+/** The memory that a command's record refers to. */
+uint8_t *tn_node_memory(const uint8_t *record, size_t *length);
 
 /** Tunnel thread: does one command record. */
 void tn_node_command(struct tn_node *node, uint8_t *record, size_t length);

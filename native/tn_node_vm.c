@@ -8,8 +8,10 @@
 #include "tn_datagram.h"
 #include "tn_port.h"
 
-/** A filter block from this size on travels by reference: it may be larger than the ring. */
-#define BLOCK_BY_REFERENCE 2048
+/** The largest record that the ring of commands takes. */
+#define COMMAND_MAX (TN_COMMAND_RING / 2 - 8)
+/** Filter blocks travel by reference from this size on, since they are kept as they come; other commands only when they are larger than the ring takes. */
+#define BLOCK_BY_REFERENCE (COMMAND_MAX < 2048 ? COMMAND_MAX : 2048)
 
 /** Wakes the tunnel thread if it sleeps. The seq_cst fence orders what was published before against its is_asleep. */
 static void kick(struct tn_node *node)
@@ -19,19 +21,25 @@ static void kick(struct tn_node *node)
 		tn_port_kick(node->host);
 }
 
-static bool send_block(struct tn_node *node, const uint8_t *record, size_t length)
+/** Sends a command as memory that is the tunnel's from then on. Without memory a filter blocks everything, and any other command is lost. */
+static bool send_by_reference(struct tn_node *node, const uint8_t *record, size_t length)
 {
-	size_t size = length - TN_RECORD_HEAD;
-	uint8_t *block = tn_port_allocate(size);
-	uint8_t head[TN_RECORD_HEAD + sizeof block + sizeof size] = {TN_COMMAND_FILTER_MEMORY, record[1]};
-	if (block == NULL)
-		return false;
-	memcpy(block, record + TN_RECORD_HEAD, size);
-	memcpy(head + TN_RECORD_HEAD, &block, sizeof block);
-	memcpy(head + TN_RECORD_HEAD + sizeof block, &size, sizeof size);
+	bool is_filter = record[0] == TN_COMMAND_FILTER;
+	size_t skipped = is_filter ? TN_RECORD_HEAD : 0, size = length - skipped;
+	uint8_t *memory = tn_port_allocate(size);
+	uint8_t head[TN_RECORD_HEAD + sizeof memory + sizeof size] = {is_filter ? TN_COMMAND_FILTER_MEMORY : TN_COMMAND_MEMORY, record[1]};
+	if (memory == NULL) {
+		if (is_filter && !tn_ring_put(&node->commands, record, TN_RECORD_HEAD))
+			return false;
+		node->no_memory++;
+		return true;
+	}
+	memcpy(memory, record + skipped, size);
+	memcpy(head + TN_RECORD_HEAD, &memory, sizeof memory);
+	memcpy(head + TN_RECORD_HEAD + sizeof memory, &size, sizeof size);
 	if (tn_ring_put(&node->commands, head, sizeof head))
 		return true;
-	tn_port_free(block);
+	tn_port_free(memory);
 	return false;
 }
 
@@ -56,15 +64,15 @@ static void let_go(struct tn_node *node, uint32_t handle)
 bool tn_node_vm_send(struct tn_node *node, const uint8_t *record, size_t length)
 {
 	bool is_sent;
-	if (length < TN_RECORD_HEAD || record[0] == TN_COMMAND_FILTER_MEMORY)
+	if (length < TN_RECORD_HEAD || record[0] >= TN_COMMAND_FILTER_MEMORY)
 		return true;
 	/* Before the command is there: afterwards the slot may be another socket's at any time. */
 	if (record[0] == TN_COMMAND_SOCKET_CLOSE && length >= 8)
 		let_go(node, tn_load32le(record + 4));
-	if (record[0] == TN_COMMAND_FILTER && length >= BLOCK_BY_REFERENCE)
-		is_sent = send_block(node, record, length);
+	if (length > COMMAND_MAX || (record[0] == TN_COMMAND_FILTER && length >= BLOCK_BY_REFERENCE))
+		is_sent = send_by_reference(node, record, length);
 	else
-		is_sent = length <= UINT32_MAX && tn_ring_put(&node->commands, record, (uint32_t)length);
+		is_sent = tn_ring_put(&node->commands, record, (uint32_t)length);
 	if (!is_sent)
 		atomic_store_explicit(&node->want_room, 1, memory_order_release);
 	kick(node);

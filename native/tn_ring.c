@@ -88,7 +88,8 @@ void tn_ring_drop(struct tn_ring *ring, uint32_t length)
 
 uint8_t *tn_ring_reserve(struct tn_ring *ring, uint32_t length)
 {
-	if (length > ring->size / 2)
+	/* Half of the ring with its head: such a record fits an empty ring wherever that begins. */
+	if (length > ring->size / 2 || round_up(length) > ring->size / 2)
 		return NULL;
 	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 	uint32_t room = ring->size - (tail - atomic_load_explicit(&ring->head, memory_order_acquire));

@@ -1,5 +1,6 @@
 /*
- * What the tunnel thread may do between two steps of the VM thread (tn_node_vm.c): the steps are made with the other thread's turn in between.
+ * What the tunnel thread may do between two steps of the VM thread (tn_node_vm.c): the steps are made with the other thread's turn in between. And what
+ * becomes of them when memory is short.
  */
 #include "tn_net.h"
 
@@ -27,9 +28,18 @@ static uint32_t wait_and_read(struct tn_ring *ring, uint8_t *out, uint32_t lengt
 	return tn_ring_read(ring, out, length);
 }
 
+static bool is_memory_short;
+
+static void *allocate_or_not(size_t size)
+{
+	return is_memory_short ? NULL : tn_port_allocate(size);
+}
+
+#define tn_port_allocate allocate_or_not
 #define tn_ring_put put_and_wait
 #define tn_ring_read wait_and_read
 #include "../../native/tn_node_vm.c"
+#undef tn_port_allocate
 #undef tn_ring_put
 #undef tn_ring_read
 
@@ -149,5 +159,22 @@ TN_TEST("a read that takes more than there was when it began opens the window ag
 	CHECK(taken > 200000);
 	net_run(net, 1000);
 	CHECK(tn_ring_used(ring) > 100000);
+	net_free(net);
+}
+
+TN_TEST("a filter for which there is no memory blocks everything, and other commands go on")
+{
+	static uint8_t record[4096] = {TN_COMMAND_FILTER};
+	uint32_t client = connect_both();
+	is_memory_short = true;
+	CHECK(tn_node_vm_send(b->node, record, sizeof record));
+	is_memory_short = false;
+	net_settle(net);
+	CHECK_EQ(b->node->tunnel.filter.state, TN_FILTER_BLOCKS_ALL);
+	CHECK_EQ(net_counter(b, "memoryRefused"), 1);
+	net_filter(b, 0, 65535, false);
+	net_settle(net);
+	CHECK_EQ(b->node->tunnel.filter.state, TN_FILTER_RULES);
+	CHECK(!net_socket(a, client)->closed);
 	net_free(net);
 }

@@ -90,6 +90,19 @@ TN_TEST("a record ring keeps records whole and in order; one that does not fit i
 	CHECK(put > 500);
 }
 
+TN_TEST("the largest record fits an empty ring wherever that begins, and a larger one never does")
+{
+	uint8_t memory[256], record[200] = {0};
+	struct tn_ring ring;
+	for (uint32_t start = 0; start < 256; start += 8) {
+		tn_ring_init(&ring, memory, sizeof memory);
+		atomic_store(&ring.head, start);
+		atomic_store(&ring.tail, start);
+		CHECK(!tn_ring_put(&ring, record, 125));
+		CHECK(tn_ring_put(&ring, record, 124));
+	}
+}
+
 TN_TEST("a reserved record can be published shorter")
 {
 	uint8_t memory[64];

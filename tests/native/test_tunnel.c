@@ -39,6 +39,40 @@ TN_TEST("before the first filter nothing gets in")
 	net_free(net);
 }
 
+TN_TEST("a command larger than the ring of commands is carried out like any other")
+{
+	enum { PREFIXES = 65000 };
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	static uint8_t record[64 + 18 * PREFIXES];
+	_Static_assert(sizeof record > TN_COMMAND_RING, "no ring holds it");
+	net_record(record, TN_COMMAND_PEER, 0, 0);
+	tn_store32le(record + 4, net_handle(0));
+	memcpy(record + 8, b->public_key, 32);
+	tn_store16le(record + 62, PREFIXES);
+	memcpy(record + 64, b->address4, 16);
+	record[80] = 128;
+	record[81] = 1;
+	for (uint32_t i = 1; i < PREFIXES; i++) {
+		uint8_t *prefix = record + 64 + 18 * i;
+		prefix[10] = prefix[11] = 0xff;
+		tn_store32be(prefix + 12, 0x0a000000 + (i << 8));
+		prefix[16] = 120;
+	}
+	net_send(a, record, sizeof record);
+	net_path(a, 0, b->endpoint, UINT64_MAX, 0);
+	net_peer(b, 0, a->public_key, a->address4, a->address6, NULL, 0, 0, 0);
+	net_path(b, 0, a->endpoint, UINT64_MAX, 0);
+	uint32_t socket = net_bind(a, 5000);
+	net_bind(b, 7);
+	net_settle(net);
+	CHECK_EQ(send_one(a, b, socket, "many prefixes"), 1);
+	CHECK_EQ(net_counter(a, "overCapacity"), PREFIXES - TN_ROUTES);
+	/* One that the tunnel has not seen yet when the node ends. */
+	net_send(a, record, sizeof record);
+	net_free(net);
+}
+
 TN_TEST("a malformed filter block blocks everything")
 {
 	struct net *net = net_new();
