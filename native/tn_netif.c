@@ -259,8 +259,10 @@ uint64_t tn_stack_tick(uint64_t now)
 	}
 	if (now >= stack.next) {
 		sys_check_timeouts();
-		for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
+		for (struct tcp_pcb *pcb = tcp_active_pcbs, *next; pcb != NULL; pcb = next) {
+			next = pcb->next;
 			tn_stream_step(pcb);
+		}
 		reap_time_wait();
 		stack.next = now + STEP_MS;
 	}

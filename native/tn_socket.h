@@ -66,6 +66,9 @@ struct tn_socket {
 	uint32_t told_writable; /* position of the VM in the send ring when it was told last that half of it is free */
 	uint32_t told_empty;    /* and that all of it is */
 	uint32_t dropped;       /* datagrams */
+	uint64_t let_go_at;     /* a closing stream: when the VM let go of it, */
+	uint64_t moved_at;      /* and when the peer acknowledged something last */
+	uint32_t moved_to;      /* up to here */
 	struct tn_recovery recovery;
 };
 

@@ -21,6 +21,13 @@
 #define IS_COPIED false
 #endif
 
+/**
+ * How long a connection that the VM has let go of may stand still, and how long it may take in all, until everything is acknowledged. Without a bound a peer
+ * could keep a connection for ever by a closed window.
+ */
+#define STILL_MS 60000u
+#define LINGER_MS 600000u
+
 /** Half seconds between two looks of lwIP at a connection that has nothing else to say. */
 #define POLL_INTERVAL 2
 #define FIRST_PORT 49152u
@@ -31,6 +38,7 @@ static err_t on_receive(void *context, struct tcp_pcb *pcb, struct pbuf *p, err_
 static err_t on_sent(void *context, struct tcp_pcb *pcb, u16_t length);
 static err_t on_poll(void *context, struct tcp_pcb *pcb);
 static void on_error(void *context, err_t error);
+static err_t on_standstill(void *context, struct tcp_pcb *pcb);
 
 /** Gives a stream its rings. @return false when memory is short */
 static bool attach_rings(struct tn_socket *socket)
@@ -167,11 +175,14 @@ static void open_window(struct tn_socket *socket)
 	}
 }
 
-/** A closing stream whose ring is empty says FIN; it is released when lwIP does not refer to the ring any more. */
+/**
+ * A closing stream says FIN when lwIP does not refer to its ring any more and has sent everything, and is released. Not before: with bytes in its segment that just
+ * fill the peer's window, FIN would be repeated without pause until lwIP gives up.
+ */
 static void finish(struct tn_socket *socket)
 {
 	struct tcp_pcb *pcb = socket->stream;
-	if (tn_ring_used(&socket->send) > 0)
+	if (tn_ring_used(&socket->send) > 0 || pcb->unsent != NULL)
 		return;
 	if (socket->unread > 0 || tn_ring_used(&socket->receive) > 0) {
 		tn_ring_drop(&socket->receive, tn_ring_used(&socket->receive));
@@ -179,6 +190,8 @@ static void finish(struct tn_socket *socket)
 	}
 	detach(socket);
 	tn_window_restore(pcb);
+	tcp_poll(pcb, on_standstill, STILL_MS / TCP_SLOW_INTERVAL);
+	pcb->tmr = tcp_ticks; /* lwIP takes it for the last sign of life, and does not touch it any more */
 	if (tcp_close(pcb) != ERR_OK) {
 		attach(socket, pcb);
 		return;
@@ -271,13 +284,37 @@ void tn_stream_after_input(struct tcp_pcb *pcb)
 	watch(socket);
 }
 
+/** A connection that is lwIP's alone has not moved for a minute. */
+static err_t on_standstill(void *context, struct tcp_pcb *pcb)
+{
+	(void)context;
+	tcp_abort(pcb);
+	return ERR_ABRT;
+}
+
+/** Whether a closing stream has stood still, or taken, too long. */
+static bool is_stuck(struct tn_socket *socket, const struct tcp_pcb *pcb)
+{
+	uint64_t now = socket->table->netif->tunnel->now;
+	if (socket->moved_to != pcb->lastack) {
+		socket->moved_to = pcb->lastack;
+		socket->moved_at = now;
+	}
+	return now - socket->moved_at >= STILL_MS || now - socket->let_go_at >= LINGER_MS;
+}
+
 void tn_stream_step(struct tcp_pcb *pcb)
 {
 	struct tn_socket *socket = socket_of(pcb);
-	if (socket == NULL)
-		return;
-	watch(socket);
-	tn_recovery_relayed(&socket->recovery, pcb, is_relayed(socket));
+	if (pcb->poll == on_standstill && tcp_ticks - pcb->tmr >= LINGER_MS / TCP_SLOW_INTERVAL) {
+		tcp_abort(pcb);
+	} else if (socket != NULL && socket->is_closing && is_stuck(socket, pcb)) {
+		abort_stream(socket);
+		tn_socket_release(socket);
+	} else if (socket != NULL) {
+		watch(socket);
+		tn_recovery_relayed(&socket->recovery, pcb, is_relayed(socket));
+	}
 }
 
 void tn_stream_probe(struct tcp_pcb *pcb, uint64_t now)
@@ -392,6 +429,7 @@ bool tn_stream_adopt(struct tn_socket *socket, struct tcp_pcb *pcb, uint32_t lis
 void tn_stream_close(struct tn_socket *socket, bool is_abort)
 {
 	socket->is_closing = true;
+	socket->let_go_at = socket->moved_at = socket->table->netif->tunnel->now;
 	if (is_abort || !socket->is_connected)
 		abort_stream(socket);
 	if (socket->stream == NULL)

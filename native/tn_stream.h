@@ -3,6 +3,7 @@
  *
  *   send      VM -> send ring -> tcp_write (without a copy where lwIP allows, then the bytes stay in the ring until they are acknowledged)
  *   receive   lwIP -> receive ring -> VM; the TCP window is never larger than the free part of the ring, so nothing has to be refused
+ *   close     the rest of the send ring, then FIN; a connection that stands still for a minute meanwhile, or takes ten, is reset
  *
  * Everything here runs on the tunnel thread.
  */
@@ -29,7 +30,7 @@ bool tn_stream_refuse(struct tn_socket *socket, const uint8_t remote[16], uint16
 /** lwIP has taken a packet, presumably of this connection, which need not be ours. */
 void tn_stream_after_input(struct tcp_pcb *pcb);
 
-/** Every 250 ms for every connection, which need not be ours. */
+/** Every 250 ms for every connection, which need not be ours. It may end the connection. */
 void tn_stream_step(struct tcp_pcb *pcb);
 
 /** A probe of some connection is due, for every connection. */

@@ -294,6 +294,76 @@ TN_TEST("bytes written before a graceful close arrive, then the end")
 	net_free(net);
 }
 
+/** Connections of a host that lwIP still has, whatever their state. */
+static unsigned connections_of(const struct host *host)
+{
+	unsigned count = 0;
+	for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
+		count += pcb->netif_idx == netif_get_index(&host->node->interface.netif);
+	return count;
+}
+
+TN_TEST("a connection that was let go of ends within a minute of standing still, also if the peer answers every probe of its closed window")
+{
+	/* All is sent and only FIN finds no window; the rest is with lwIP; it is in the ring, too. */
+	static const uint32_t lengths[] = {TN_STREAM_RECEIVE, TN_STREAM_RECEIVE + 100000, TN_STREAM_RECEIVE + 400000};
+	for (size_t i = 0; i < 3; i++) {
+		struct net *net = net_new();
+		struct host *a = net_host(net, 1), *b = net_host(net, 2);
+		static uint8_t piece[TN_STREAM_RECEIVE];
+		net_peers(a, b);
+		net_listen(b, 7);
+		net_settle(net);
+		uint32_t client = net_connect(a, b->address4, 7), sent = 0;
+		net_run(net, 100);
+		while (sent < lengths[i]) {
+			write_some(a, client, &sent, lengths[i]);
+			net_run(net, 50);
+		}
+		net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, client, 0, 0);
+		net_run(net, 1000);
+		CHECK_EQ(net_counter(a, "socketsUsed"), i > 0);
+		CHECK_EQ(connections_of(a), 1);
+		net_run(net, 30000);
+		CHECK_EQ(connections_of(a), 1);
+		net_run(net, 90000);
+		CHECK_EQ(net_counter(a, "socketsUsed"), 0);
+		CHECK_EQ(connections_of(a), 0);
+		tn_node_vm_read(b->node, b->last_accepted, piece, sizeof piece);
+		net_run(net, 1000);
+		CHECK_EQ(net_socket(b, b->last_accepted)->reason, TN_CLOSE_RESET);
+		net_free(net);
+	}
+}
+
+TN_TEST("bytes written before a graceful close arrive also at a slow reader, and within ten minutes it is over")
+{
+	for (unsigned is_too_slow = 0; is_too_slow < 2; is_too_slow++) {
+		struct net *net = net_new();
+		struct host *a = net_host(net, 1), *b = net_host(net, 2);
+		uint8_t piece[20000];
+		net_peers(a, b);
+		net_listen(b, 7);
+		net_settle(net);
+		uint32_t client = net_connect(a, b->address4, 7), sent = 0, received = 0, total = TN_STREAM_RECEIVE + 100000;
+		net_run(net, 100);
+		while (sent < total) {
+			write_some(a, client, &sent, total);
+			net_run(net, 50);
+		}
+		net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, client, 0, 0);
+		for (unsigned i = 0; i < 32; i++) {
+			net_run(net, 20000);
+			received += (uint32_t)tn_node_vm_read(b->node, b->last_accepted, piece, is_too_slow ? 2000 : sizeof piece);
+		}
+		CHECK_EQ(connections_of(a), 0);
+		CHECK_EQ(net_socket(b, b->last_accepted)->reason, is_too_slow ? TN_CLOSE_RESET : TN_CLOSE_REMOTE);
+		if (!is_too_slow)
+			CHECK_EQ(received, total);
+		net_free(net);
+	}
+}
+
 TN_TEST("an abort resets the other side; received bytes stay readable")
 {
 	struct net *net = net_new();
