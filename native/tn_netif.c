@@ -112,11 +112,24 @@ bool tn_netif_open(struct tn_netif *interface, struct tn_tunnel *tunnel, struct 
 	return true;
 }
 
+/** Resets the connections of an interface. */
+static void abort_all(struct tcp_pcb *list, uint8_t index)
+{
+	for (struct tcp_pcb *pcb = list, *next; pcb != NULL; pcb = next) {
+		next = pcb->next;
+		if (pcb->netif_idx == index)
+			tcp_abort(pcb);
+	}
+}
+
 void tn_netif_close(struct tn_netif *interface)
 {
 	if (!interface->is_up)
 		return;
 	tn_netif_flush(interface);
+	/* Those that are lwIP's alone: half open, let go of, finished. The next interface gets the same index. */
+	abort_all(tcp_active_pcbs, netif_get_index(&interface->netif));
+	abort_all(tcp_tw_pcbs, netif_get_index(&interface->netif));
 	netif_remove(&interface->netif);
 	interface->is_up = false;
 }

@@ -30,7 +30,7 @@ struct tn_netif {
 /** Adds the interface to lwIP, without addresses. @return false when lwIP refuses (memory) */
 bool tn_netif_open(struct tn_netif *interface, struct tn_tunnel *tunnel, struct tn_sockets *sockets);
 
-/** Removes the interface. Its sockets were closed before. */
+/** Removes the interface and what connections lwIP still has on it. Its sockets were closed before. */
 void tn_netif_close(struct tn_netif *interface);
 
 /** Takes a packet for one of our addresses (struct tn_tunnel_upper). */

@@ -72,8 +72,8 @@ void tn_node_stop(struct tn_node *node, uint64_t now)
 			continue;
 		tn_node_close_socket(socket, true);
 	}
-	tn_tunnel_flush(&node->tunnel);
 	tn_netif_close(&node->interface);
+	tn_tunnel_flush(&node->tunnel);
 	node->is_started = false;
 }
 

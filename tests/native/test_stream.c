@@ -549,6 +549,48 @@ TN_TEST("sockets are given until the pool is empty, and again after a close")
 	net_free(net);
 }
 
+static unsigned count_of(const struct tcp_pcb *list, uint8_t index)
+{
+	unsigned count = 0;
+	for (const struct tcp_pcb *pcb = list; pcb != NULL; pcb = pcb->next)
+		count += pcb->netif_idx == index;
+	return count;
+}
+
+TN_TEST("a node that ends leaves no connection in lwIP, which would speak through the interface of the next node")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	struct raw *raw = net_raw(a, 3, NULL, 0, 0);
+	uint8_t index = netif_get_index(&a->node->interface.netif), packet[64];
+	net_peers(a, b);
+	net_listen(a, 7);
+	net_listen(b, 7);
+	net_settle(net);
+	net_raw_handshake(raw);
+	/* Let go of with bytes that nobody takes; finished; half open. */
+	uint32_t stuck = net_connect(a, b->address4, 7), over = net_connect(a, b->address4, 7), sent = 0;
+	net_run(net, 100);
+	for (unsigned i = 0; i < 20; i++) {
+		write_some(a, stuck, &sent, TN_STREAM_RECEIVE);
+		net_run(net, 50);
+	}
+	net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, stuck, 0, 0);
+	net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, over, 0, 0);
+	net_run(net, 100);
+	for (unsigned slot = 1; slot < 3; slot++)
+		net_handle_command(b, TN_COMMAND_SOCKET_CLOSE, slot | 1u << 16, 0, 0);
+	net_raw_packet(raw, packet, net_tcp(packet, raw->address4, a->address4, 1234, 7, 999, 0, TN_TCP_SYN, NULL, 0));
+	net_run(net, 100);
+	CHECK_EQ(net_counter(a, "socketsUsed"), 1);
+	CHECK_EQ(count_of(tcp_active_pcbs, index), 2);
+	CHECK_EQ(count_of(tcp_tw_pcbs, index), 1);
+	tn_node_stop(a->node, net->now);
+	CHECK_EQ(count_of(tcp_active_pcbs, index), 0);
+	CHECK_EQ(count_of(tcp_tw_pcbs, index), 0);
+	net_free(net);
+}
+
 TN_TEST("a listener follows a change of our addresses")
 {
 	struct net *net = net_new();
