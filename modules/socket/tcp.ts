@@ -5,7 +5,8 @@
  *   state      read        write         callbacks
  *   idle       undefined   throws        none: an empty shell that a listener fills
  *   open       bytes       space         onReadable, onWritable (first one = connected), onError once at the end
- *   ended      what is left as open      onError after the last byte was read; onWritable and write go on if the other side only stopped sending
+ *   ended      what is left as open      onError after the last byte was read; onWritable and write go on if the other side only stopped sending, and
+ *                                        onError says so when the connection then breaks
  *   closed     throws      throws        none
  */
 import { TailnetError } from "../errors.js";
@@ -188,7 +189,7 @@ export class TCP implements SocketEvents {
 	}
 
 	closed(reason: CloseReason): void {
-		if (this.#state !== "open") return;
+		if (this.#state !== "open" && !(this.#isSending && reason !== "remote")) return;
 		this.#state = "ended";
 		this.#isHalfOpen = reason === "remote";
 		this.#endReason = reason;
@@ -220,7 +221,7 @@ export class TCP implements SocketEvents {
 	}
 
 	#takeOver(from: TCP): void {
-		if (!(#socket in from)) throw new TypeError("from: expected a socket of this node");
+		if (!(#socket in from) || from.#node !== this.#node) throw new TypeError("from: expected a socket of this node");
 		from.#check();
 		this.#socket = from.#socket;
 		this.#state = from.#state;
@@ -275,13 +276,14 @@ export class TCP implements SocketEvents {
 		return count;
 	}
 
-	/** The end is told when the last byte is out, and never from inside read. */
+	/** The end is told when the last byte is out, and never from inside read. It stays to be told while nobody listens: a new owner may come. */
 	#drained(): void {
-		if (this.#state !== "ended" || this.#available > 0 || this.#endReason === undefined) return;
-		const [code, text] = reasons[this.#endReason];
-		this.#endReason = undefined;
+		if (this.#state !== "ended" || this.#available > 0 || this.#endReason === undefined || !this.#onError) return;
 		this.#node.later(() => {
-			if (this.#state === "ended") this.#call(this.#onError, new TailnetError(code, text));
+			if (this.#state !== "ended" || this.#endReason === undefined) return;
+			const [code, text] = reasons[this.#endReason];
+			this.#endReason = undefined;
+			this.#call(this.#onError, new TailnetError(code, text));
 		});
 	}
 

@@ -192,6 +192,20 @@ describe("TCP: end and close", () => {
 		expect(socket.write(Uint8Array.of(3))).toBe(4);
 	});
 
+	test("a connection that breaks after the other side has stopped sending is told as well: who still writes must not wait for ever", () => {
+		const { socket, events } = connect();
+		node.fake.connect(1, 2);
+		node.fake.sockets.get(1)?.closed("remote");
+		testing.advance(1);
+		expect(events).toEqual(["writable 2", "error closed"]);
+		node.fake.sockets.get(1)?.closed("timeout");
+		expect(() => socket.write(Uint8Array.of(1))).toThrow("ended");
+		testing.advance(1);
+		node.fake.sockets.get(1)?.closed("reset");
+		testing.advance(1);
+		expect(events).toEqual(["writable 2", "error closed", "error timeout"]);
+	});
+
 	test("nothing can be written after a reset", () => {
 		const { socket } = connect();
 		node.fake.connect(1, 10);
@@ -298,8 +312,44 @@ describe("TCP: from", () => {
 		expect(codes).toEqual(["closed"]);
 	});
 
+	test("takes over an end that came while nobody listened, however long ago", () => {
+		for (const reason of ["remote", "reset"] as const) {
+			const shell = new TCP(node);
+			shell.accept(50, new Uint8Array(16), 5000);
+			node.fake.sockets.get(50)?.closed(reason);
+			testing.advance(1000);
+			const codes: string[] = [];
+			new TCP(node, { from: shell, onError: (error) => void codes.push(error.code) });
+			expect(codes).toEqual([]);
+			testing.advance(1);
+			expect(codes).toEqual([reason === "remote" ? "closed" : "reset"]);
+			testing.advance(1000);
+			expect(codes.length).toBe(1);
+		}
+	});
+
+	test("an end that was told is not told to a new owner, one that was about to be told is", () => {
+		const { socket: told, events } = connect();
+		node.fake.connect(1, 100);
+		node.fake.sockets.get(1)?.closed("remote");
+		testing.advance(1);
+		expect(events.at(-1)).toBe("error closed");
+		const codes: string[] = [];
+		new TCP(node, { from: told, onError: (error) => void codes.push(error.code) });
+		testing.advance(1);
+		expect(codes).toEqual([]);
+		const { socket: before, events: oldEvents } = connect();
+		node.fake.sockets.get(2)?.closed("reset");
+		new TCP(node, { from: before, onError: (error) => void codes.push(error.code) });
+		testing.advance(1);
+		expect([oldEvents, codes]).toEqual([[], ["reset"]]);
+	});
+
 	test("refuses what is no socket of ours, or is closed", () => {
 		expect(() => new TCP(node, { from: {} as never })).toThrow(TypeError);
+		const { socket: foreign } = connect();
+		expect(() => new TCP(fakeNode(), { from: foreign })).toThrow(TypeError);
+		expect(foreign.remotePort).toBe(80);
 		const { socket } = connect();
 		socket.close();
 		expect(() => new TCP(node, { from: socket })).toThrow(SyntaxError);
