@@ -78,7 +78,7 @@ export class HealthWatch {
 	#arm(now: number): void {
 		stopTimer(this.#timer);
 		this.#timer = undefined;
-		if (this.#relayDownSince === undefined) return;
+		if (this.#closed || this.#relayDownSince === undefined) return;
 		const lateMS = now - this.#relayDownSince;
 		const boundMS = lateMS <= RELAY_GRACE_MS ? RELAY_GRACE_MS : RELAY_BOUND_MS;
 		if (lateMS <= boundMS) this.#timer = startTimer(() => this.look(), boundMS + 1 - lateMS);

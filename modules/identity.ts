@@ -129,13 +129,16 @@ export class Identity {
 		return (clockReserveSeconds / 2) * 1000;
 	}
 
-	/** Gives back what was reserved and not used; wipes the keys. */
+	/** Gives back what was reserved and not used; wipes the keys. @throws TailnetError "store", with the keys wiped all the same */
 	close(now: number): void {
-		if (this.#clockStartMS !== 0) this.#writeFloor(Math.ceil((this.#clockStartMS + (now - this.#clockSinceMS)) / 1000) + 1);
-		wipe(this.machinePrivateKey);
-		wipe(this.#nodePrivateKey);
-		wipe(this.discoPrivateKey);
-		this.wipeRetired();
+		try {
+			if (this.#clockStartMS !== 0) this.#writeFloor(Math.ceil((this.#clockStartMS + (now - this.#clockSinceMS)) / 1000) + 1);
+		} finally {
+			wipe(this.machinePrivateKey);
+			wipe(this.#nodePrivateKey);
+			wipe(this.discoPrivateKey);
+			this.wipeRetired();
+		}
 	}
 
 	toJSON(): object {

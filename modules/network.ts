@@ -3,6 +3,7 @@
  * clock and tells the owner what changed. Source: protocol/paths.md §2, §3.
  */
 import { localAddresses, monotonicMS, randomBytes, resolveHost, startTimer, stopTimer, type Timer } from "tailnet/host";
+import { TailnetError } from "./errors.js";
 import { HomeRegion } from "./path/home-region.js";
 import { type NetInfo, netInfoDiffers, netInfoOf } from "./path/net-info.js";
 import { Netcheck, type NetcheckReport, type ProbeRegion } from "./path/netcheck.js";
@@ -44,7 +45,7 @@ export class Network {
 	#netInfo: NetInfo | undefined;
 	#full = false;
 	#timer: Timer | undefined;
-	#waiting: ((report: NetcheckReport) => void)[] = [];
+	#waiting: { done(report: NetcheckReport): void; failed(error: TailnetError): void }[] = [];
 	#closed = false;
 
 	constructor(owner: NetworkOwner) {
@@ -90,10 +91,14 @@ export class Network {
 		this.#schedule.used(monotonicMS());
 	}
 
-	/** A complete look, for people. */
+	/** A complete look, for people. Rejects with TailnetError "closed". */
 	check(): Promise<NetcheckReport> {
-		return new Promise((resolve) => {
-			this.#waiting.push(resolve);
+		return new Promise((resolve, reject) => {
+			if (this.#closed) {
+				reject(new TailnetError("closed", "the node was closed"));
+				return;
+			}
+			this.#waiting.push({ done: resolve, failed: reject });
 			this.#full = true;
 			this.update("periodic");
 		});
@@ -113,6 +118,8 @@ export class Network {
 		this.#closed = true;
 		this.#schedule.stop();
 		stopTimer(this.#timer);
+		for (const { failed } of this.#waiting) failed(new TailnetError("closed", "the node was closed"));
+		this.#waiting = [];
 	}
 
 	#begin(): void {
@@ -168,7 +175,7 @@ export class Network {
 		}
 		const waiting = this.#waiting;
 		this.#waiting = [];
-		for (const done of waiting) done(report);
+		for (const { done } of waiting) done(report);
 		this.#schedule.finished(owner.hasPeers, now);
 	}
 

@@ -64,6 +64,9 @@ export class Node implements SocketNode {
 	#hasMap = false;
 	#closed = false;
 	#keyExpired = false;
+	#logout: Promise<void> | undefined;
+	/** Nobody waits for a logout, or rejects the one that is under way. */
+	#endLogout: (error: TailnetError) => void = () => {};
 	readonly #health: HealthWatch;
 	#clockTimer: Timer | undefined;
 	#netmapTimer: Timer | undefined;
@@ -82,51 +85,57 @@ export class Node implements SocketNode {
 			advertiseRoutes: options.advertiseRoutes ?? [],
 		});
 		this.#link = this.#openTunnel();
-		identity.port = this.#link.port;
-		this.network = new Network(this.#networkOwner());
-		this.#paths = this.#makePaths();
-		this.#derp = new DERP({
-			privateKey: identity.nodePrivateKey,
-			source: this.#link,
-			authorities: options.authorities,
-			onStatus: (status) => this.#relayStatus(status),
-			onLost: () => this.network.update("derp-recv-error"),
-			onHomeLost: () => this.network.homeLost(),
-			onError: (error) => this.report(error),
-		});
-		this.#control = new Control(
-			{
-				...(options.controlURL === undefined ? {} : { controlURL: options.controlURL }),
-				...(options.authKey === undefined ? {} : { authKey: options.authKey }),
-				machinePrivateKey: identity.machinePrivateKey,
-				nodePrivateKey: identity.nodePrivateKey,
-				...(identity.oldNodeKey ? { oldNodeKey: identity.oldNodeKey } : {}),
-				isKnown: identity.isRegistered,
-				discoPublicKey: identity.discoPublicKey,
-				host: {
-					hostname: options.hostname,
-					routableIPs: options.advertiseRoutes ?? [],
-					peerAPI4: peerAPIPort,
-					peerAPI6: peerAPIPort,
-					shieldsUp: options.shieldsUp === true,
+		try {
+			identity.port = this.#link.port;
+			this.network = new Network(this.#networkOwner());
+			this.#paths = this.#makePaths();
+			this.#derp = new DERP({
+				privateKey: identity.nodePrivateKey,
+				source: this.#link,
+				authorities: options.authorities,
+				onStatus: (status) => this.#relayStatus(status),
+				onLost: () => this.network.update("derp-recv-error"),
+				onHomeLost: () => this.network.homeLost(),
+				onError: (error) => this.report(error),
+			});
+			this.#control = new Control(
+				{
+					...(options.controlURL === undefined ? {} : { controlURL: options.controlURL }),
+					...(options.authKey === undefined ? {} : { authKey: options.authKey }),
+					machinePrivateKey: identity.machinePrivateKey,
+					nodePrivateKey: identity.nodePrivateKey,
+					...(identity.oldNodeKey ? { oldNodeKey: identity.oldNodeKey } : {}),
+					isKnown: identity.isRegistered,
+					discoPublicKey: identity.discoPublicKey,
+					host: {
+						hostname: options.hostname,
+						routableIPs: options.advertiseRoutes ?? [],
+						peerAPI4: peerAPIPort,
+						peerAPI6: peerAPIPort,
+						shieldsUp: options.shieldsUp === true,
+					},
+					ephemeral: options.ephemeral === true,
+					tags: options.tags ?? [],
+					authorities: options.authorities ?? [],
+					mapReader: new MapReader(this.netmap),
 				},
-				ephemeral: options.ephemeral === true,
-				tags: options.tags ?? [],
-				authorities: options.authorities ?? [],
-				mapReader: new MapReader(this.netmap),
-			},
-			this.#controlCallbacks(),
-		);
-		const node = this;
-		this.#health = new HealthWatch({
-			facts: () => this.#facts(),
-			get counters() {
-				return node.counters;
-			},
-			changed: (verdict, before) => this.#owner.healthChanged(verdict, before),
-		});
-		this.#control.start();
-		this.#renewClock();
+				this.#controlCallbacks(),
+			);
+			const node = this;
+			this.#health = new HealthWatch({
+				facts: () => this.#facts(),
+				get counters() {
+					return node.counters;
+				},
+				changed: (verdict, before) => this.#owner.healthChanged(verdict, before),
+			});
+			this.#control.start();
+			this.#renewClock();
+		} catch (error) {
+			this.#link.close();
+			this.#endIdentity();
+			throw error;
+		}
 	}
 
 	get link(): TunnelLink {
@@ -188,21 +197,30 @@ export class Node implements SocketNode {
 		this.network.update("link-change-major");
 	}
 
+	/** The node key is forgotten, whatever control says of it. Rejects with a TailnetError; "closed" if the node is closed before control has answered. */
 	logout(): Promise<void> {
-		return new Promise((resolve, reject) => {
-			this.#control.logout((error) => {
-				this.#identity.forget();
+		this.#logout ??= new Promise((resolve, reject) => {
+			this.#endLogout = reject;
+			this.#control.logout((refusal) => {
+				let error: unknown = refusal;
+				try {
+					this.#identity.forget();
+				} catch (failure) {
+					error = failure;
+				}
 				this.#health.stop("logged out");
 				if (error) reject(error);
 				else resolve();
 			});
 		});
+		return this.#logout;
 	}
 
 	report(error: unknown): void {
-		if (error instanceof TailnetError) this.#owner.error(error);
+		if (error instanceof TailnetError && !this.#closed) this.#owner.error(error);
 		else {
 			log("error", `${(error as { stack?: string }).stack ?? String(error)}`);
+			if (this.#closed) return;
 			this.#owner.error(new TailnetError("io", `an exception left a callback: ${(error as { message?: string }).message ?? String(error)}`));
 		}
 	}
@@ -212,9 +230,7 @@ export class Node implements SocketNode {
 	}
 
 	later(callback: () => void): void {
-		startTimer(() => {
-			if (!this.#closed) callback();
-		}, 0);
+		startTimer(callback, 0);
 	}
 
 	close(): void {
@@ -227,8 +243,18 @@ export class Node implements SocketNode {
 		this.network.close();
 		this.#derp.close();
 		this.#link.close();
-		this.#identity.close(monotonicMS());
+		this.#endLogout(new TailnetError("closed", "the node was closed"));
+		this.#endIdentity();
 		this.#health.stop("");
+	}
+
+	/** The store may be full by now; that the node ends is more important. */
+	#endIdentity(): void {
+		try {
+			this.#identity.close(monotonicMS());
+		} catch (error) {
+			log("error", `the state cannot be written: ${(error as { message?: string }).message}`);
+		}
 	}
 
 	// ---- Tunnel ----
@@ -255,7 +281,8 @@ export class Node implements SocketNode {
 				report: (error) => this.report(error),
 			});
 		} catch (error) {
-			throw new TailnetError("io", (error as { message?: string }).message ?? "no UDP socket can be opened");
+			this.#endIdentity();
+			throw error instanceof TailnetError ? error : new TailnetError("io", (error as { message?: string }).message ?? "no UDP socket can be opened");
 		}
 	}
 
@@ -284,7 +311,7 @@ export class Node implements SocketNode {
 			} catch (error) {
 				this.report(error); // the old bound holds; it is tried again
 			}
-			this.#renewClock();
+			if (!this.#closed) this.#renewClock();
 		}, this.#identity.clockRenewMS);
 	}
 

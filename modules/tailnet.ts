@@ -111,6 +111,8 @@ export default class Tailnet {
 	#peerAPI: PeerAPI | undefined;
 	#settle: { done(): void; failed(error: TailnetError): void };
 	#closed = false;
+	/** Nothing is told any more. */
+	#silent = false;
 
 	/**
 	 * The node connects by itself, and again after every failure, until close().
@@ -242,6 +244,7 @@ export default class Tailnet {
 	async ping(peer: string, options: PingOptions = {}): Promise<PingAnswer> {
 		const { kind = "disco", timeoutMS = 5000 } = options;
 		const index = await this.#find(peer);
+		this.#check();
 		if (kind === "peerapi") return this.#pingPeerAPI(index, timeoutMS);
 		if (kind !== "disco" && kind !== "tsmp" && kind !== "icmp")
 			throw new TailnetError("argument", `kind: expected disco, tsmp, icmp or peerapi, got ${String(kind)}`);
@@ -278,19 +281,23 @@ export default class Tailnet {
 		this.#node.rebind();
 	}
 
-	/** Gives up the node key. The node stops; its next start is a new login. */
+	/** Gives up the node key. The node is closed, also when control does not hear of it; its next start is a new login. */
 	async logout(): Promise<void> {
 		this.#check();
-		await this.#node.logout();
-		this.close();
+		try {
+			await this.#node.logout();
+		} finally {
+			this.close();
+		}
 	}
 
-	/** Ends everything at once: connections, relay, control. Idempotent. */
+	/** Ends everything at once: connections, relay, control. The state becomes "stopped"; after that no callback of the node runs. Idempotent. */
 	close(): void {
 		if (this.#closed) return;
 		this.#closed = true;
 		this.#peerAPI?.close();
 		this.#node.close();
+		this.#silent = true;
 		this.#settle.failed(new TailnetError("closed", "the node was closed"));
 	}
 
@@ -311,7 +318,7 @@ export default class Tailnet {
 	}
 
 	#tell(callback: () => void): void {
-		guarded(this.#node, callback);
+		if (!this.#silent) guarded(this.#node, callback);
 	}
 
 	#ids(indexes: Uint32Array): string[] {
@@ -367,16 +374,11 @@ export default class Tailnet {
 		const port = isV6 ? view.peerAPI6 : view.peerAPI4;
 		const host = isV6 ? `[${address}]:${port}` : `${address}:${port}`;
 		const request = Uint8Array.from(`HEAD / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, (character) => character.charCodeAt(0));
+		const expected = "HTTP/1.1 200";
 		const started = monotonicMS();
 		return new Promise((resolve, reject) => {
-			const finish = (error?: TailnetError): void => {
-				stopTimer(timer);
-				socket.close();
-				if (error) reject(error);
-				else resolve({ latencyMS: monotonicMS() - started, via: this.#peer(index)?.path ?? "" });
-			};
-			const timer = startTimer(() => finish(new TailnetError("timeout", `no answer within ${timeoutMS} ms`)), timeoutMS);
 			let asked = false;
+			let status = "";
 			const socket = new this.TCP({
 				address,
 				port,
@@ -386,12 +388,19 @@ export default class Tailnet {
 					this.write(request);
 				},
 				onReadable(count) {
-					const bytes = new Uint8Array(this.read(count) as ArrayBuffer);
-					const isOK = String.fromCharCode(...bytes.subarray(0, 12)) === "HTTP/1.1 200";
-					finish(isOK ? undefined : new TailnetError("refused", "the PeerAPI did not answer 200"));
+					status += String.fromCharCode(...new Uint8Array(this.read(count) as ArrayBuffer).subarray(0, expected.length));
+					if (status.length < expected.length) return;
+					finish(status.startsWith(expected) ? undefined : new TailnetError("refused", "the PeerAPI did not answer 200"));
 				},
-				onError: finish,
+				onError: (error) => finish(this.#closed ? new TailnetError("closed", "the node was closed") : error),
 			});
+			const timer = startTimer(() => finish(new TailnetError("timeout", `no answer within ${timeoutMS} ms`)), timeoutMS);
+			const finish = (error?: TailnetError): void => {
+				stopTimer(timer);
+				socket.close();
+				if (error) reject(error);
+				else resolve({ latencyMS: monotonicMS() - started, via: this.#peer(index)?.path ?? "" });
+			};
 		});
 	}
 

@@ -57,6 +57,7 @@ export class Pings {
 	#options: PingOptions;
 	#questions = new Map<number, Question>();
 	#lastToken = 0;
+	#closed = false;
 
 	constructor(options: PingOptions) {
 		this.#options = options;
@@ -71,7 +72,7 @@ export class Pings {
 
 	/**
 	 * Asks one peer. done is called with a result, or with an error: "peer-expired", "no-route" (the peer has no disco key, or no address of a family of
-	 * ours), "full" (too many questions), "timeout".
+	 * ours), "full" (too many questions), "timeout", "closed".
 	 */
 	start(kind: PingKind, index: number, timeoutMS: number, now: number, done: PingDone): void {
 		const refusal =
@@ -106,8 +107,9 @@ export class Pings {
 		}
 	}
 
-	/** Every question ends with error "closed". */
+	/** Every question ends with error "closed", those that are still to come too. */
 	close(): void {
+		this.#closed = true;
 		for (const [token, question] of this.#questions) {
 			this.#end(token, question);
 			question.done(new TailnetError("closed", "the node was closed"), undefined);
@@ -116,6 +118,7 @@ export class Pings {
 
 	#send(kind: PingKind, index: number, timeoutMS: number, now: number, done: PingDone): TailnetError | undefined {
 		const { peers, paths, self, tunnel, random } = this.#options;
+		if (this.#closed) return new TailnetError("closed", "the node was closed");
 		const view = peers.view(index);
 		if (!view) return new TailnetError("not-found", "no such peer");
 		if (view.expired) return new TailnetError("peer-expired", "the peer's node key has expired");

@@ -129,15 +129,16 @@ export class TCP implements SocketEvents {
 			const count = request ?? available;
 			if (!(Number.isInteger(count) && count > 0 && count <= available)) throw new RangeError(`read: expected 1 to ${available} bytes, got ${count}`);
 			const bytes = new Uint8Array(count);
-			this.#readInto(bytes);
+			const got = this.#readInto(bytes);
 			this.#drained();
-			return bytes.buffer;
+			if (got === 0) return undefined;
+			return got < count ? bytes.buffer.slice(0, got) : bytes.buffer;
 		}
 		const bytes = asBytes(request);
 		if (bytes.length === 0) throw new RangeError("read: empty buffer");
 		const count = this.#readInto(bytes.length > available ? bytes.subarray(0, available) : bytes);
 		this.#drained();
-		return count;
+		return count === 0 ? undefined : count;
 	}
 
 	/**
@@ -250,14 +251,21 @@ export class TCP implements SocketEvents {
 		this.#drained();
 	}
 
-	#readByte(): number {
+	#readByte(): number | undefined {
 		if (this.#aheadAt === this.#aheadEnd) {
 			this.#ahead ??= new Uint8Array(readAheadBytes);
 			this.#aheadAt = 0;
-			this.#aheadEnd = this.#node.link.streamRead(this.#socket, this.#ahead);
-			this.#inRing = Math.max(0, this.#inRing - this.#aheadEnd);
+			this.#aheadEnd = this.#readRing(this.#ahead);
+			if (this.#aheadEnd === 0) return undefined;
 		}
 		return (this.#ahead as Uint8Array)[this.#aheadAt++] as number;
+	}
+
+	/** @returns bytes copied; fewer than were asked for and announced when the tunnel is closed: then there are no more */
+	#readRing(into: Uint8Array): number {
+		const read = this.#node.link.streamRead(this.#socket, into);
+		this.#inRing = read < Math.min(into.length, this.#inRing) ? 0 : Math.max(0, this.#inRing - read);
+		return read;
 	}
 
 	#readInto(bytes: Uint8Array): number {
@@ -269,9 +277,7 @@ export class TCP implements SocketEvents {
 			count = ahead;
 		}
 		if (count < bytes.length) {
-			const read = this.#node.link.streamRead(this.#socket, count === 0 ? bytes : bytes.subarray(count));
-			this.#inRing = Math.max(0, this.#inRing - read);
-			count += read;
+			count += this.#readRing(count === 0 ? bytes : bytes.subarray(count));
 		}
 		return count;
 	}

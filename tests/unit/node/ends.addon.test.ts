@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "../../harness.js";
 import { type Lab, startLab } from "../../lab/lab.js";
+import { stage } from "./stage.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 // The processes run what is built.
@@ -27,36 +28,52 @@ function leave(lab: Lab, when: string, { authKey = lab.authKey, store = "" } = {
 	});
 }
 
+/** Runs a story on a lab, which is closed however it ends. */
+async function withLab(story: (lab: Lab) => Promise<void>): Promise<void> {
+	const lab = await startLab();
+	try {
+		await story(lab);
+	} finally {
+		await lab.close();
+	}
+}
+
 describe("close", () => {
 	for (const when of ["at once", "soon", "running", "sockets", "asking", "logout"]) {
 		test(`${when}: the process ends by itself`, async () => {
-			const lab = await startLab();
-			expect(await leave(lab, when)).toBe(`0 closed in ${when}: stopped`);
-			await lab.close();
+			await withLab(async (lab) => expect(await leave(lab, when)).toBe(`0 closed in ${when}: stopped`));
 		});
 	}
 
+	test("from inside each callback: the process ends by itself, and nothing is called any more", async () => {
+		await stage({}, async (lab, start) => {
+			await start("beta").running();
+			for (const when of ["onStateChange", "onSelfChange", "onPeersChange", "onPathChange", "onHealthChange"])
+				expect(await leave(lab, when)).toBe(`0 closed in ${when}: stopped`);
+		});
+	});
+
 	test("while a person is to log in, after a refusal, and while control is mute: the process ends by itself", async () => {
-		const lab = await startLab();
-		expect(await leave(lab, "login", { authKey: "" })).toBe("0 closed in login: stopped");
-		expect(await leave(lab, "error", { authKey: "wrong" })).toBe("0 closed in error: stopped");
-		lab.control.faults.mute = true;
-		expect(await leave(lab, "soon")).toBe("0 closed in soon: stopped");
-		await lab.close();
+		await withLab(async (lab) => {
+			expect(await leave(lab, "login", { authKey: "" })).toBe("0 closed in login: stopped");
+			expect(await leave(lab, "error", { authKey: "wrong" })).toBe("0 closed in error: stopped");
+			lab.control.faults.mute = true;
+			expect(await leave(lab, "soon")).toBe("0 closed in soon: stopped");
+		});
 	});
 
 	test("a node that is killed leaves a state that starts, as the same node", async () => {
-		const lab = await startLab();
-		const store = mkdtempSync(join(tmpdir(), "tailnet-kill-"));
-		const script = join(root, "tests/unit/node/leaver.js");
-		for (const delayMS of [60, 90, 120, 150, 180, 220, 260]) {
-			const child = spawn(process.execPath, [script, "never", lab.controlURL, lab.authKey, store, lab.authorityPEM], { stdio: "ignore" });
-			await new Promise((resolve) => setTimeout(resolve, delayMS));
-			child.kill("SIGKILL");
-			await new Promise((resolve) => child.once("close", resolve));
-		}
-		expect(await leave(lab, "running", { store })).toBe("0 closed in running: stopped");
-		expect(lab.control.nodes.all.length).toBe(1);
-		await lab.close();
+		await withLab(async (lab) => {
+			const store = mkdtempSync(join(tmpdir(), "tailnet-kill-"));
+			const script = join(root, "tests/unit/node/leaver.js");
+			for (const delayMS of [60, 90, 120, 150, 180, 220, 260]) {
+				const child = spawn(process.execPath, [script, "never", lab.controlURL, lab.authKey, store, lab.authorityPEM], { stdio: "ignore" });
+				await new Promise((resolve) => setTimeout(resolve, delayMS));
+				child.kill("SIGKILL");
+				await new Promise((resolve) => child.once("close", resolve));
+			}
+			expect(await leave(lab, "running", { store })).toBe("0 closed in running: stopped");
+			expect(lab.control.nodes.all.length).toBe(1);
+		});
 	});
 });

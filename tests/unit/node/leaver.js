@@ -10,16 +10,33 @@ const node = new Tailnet({
 	authorities: [authority],
 	onLogin: () => when === "login" && leave(),
 	onError: () => when === "error" && leave(),
+	...Object.fromEntries(
+		["onStateChange", "onSelfChange", "onPeersChange", "onPathChange", "onHealthChange"].map((name) => [
+			name,
+			() => {
+				if (isOver) console.log(`${name} after close`);
+				else if (name === when && !isLeaving) leave();
+			},
+		]),
+	),
 });
+let isLeaving = false;
+let isOver = false;
 
 function leave() {
+	isLeaving = true;
 	node.close();
 	node.close();
+	isOver = true;
 	console.log(`closed in ${when}: ${node.state}`);
 }
 
 if (when === "at once") leave();
 if (when === "soon") setTimeout(leave, 20);
+if (when === "onPathChange") {
+	await node.running;
+	void node.ping([...node.peers][0].address).catch(() => {});
+}
 if (when === "running" || when === "sockets" || when === "asking" || when === "logout") {
 	await node.running;
 	if (when === "sockets") {
@@ -29,7 +46,7 @@ if (when === "running" || when === "sockets" || when === "asking" || when === "l
 		new node.TCP({ address: node.addresses[0], port: 7 });
 	}
 	if (when === "asking") {
-		void node.netcheck();
+		void node.netcheck().catch(() => {});
 		void node.ping("100.64.0.77").catch(() => {});
 	}
 	if (when === "logout") await node.logout();

@@ -126,6 +126,25 @@ describe("TCP: read", () => {
 		expect(bytesOf(socket.read())).toEqual([3, 4, 5]);
 	});
 
+	test("gives nothing where the tunnel has lost the bytes it announced, and then tells the end", () => {
+		for (const format of ["buffer", "number"]) {
+			const { socket, events } = connect({ format });
+			const handle = [...node.fake.sockets.keys()].at(-1) as number;
+			node.fake.deliver(handle, 1, 2, 3);
+			node.fake.incoming.delete(handle);
+			node.fake.sockets.get(handle)?.closed("reset");
+			expect(socket.read()).toBeUndefined();
+			testing.advance(1);
+			expect(events).toEqual(["readable 3", "error reset"]);
+		}
+		const { socket } = connect();
+		const handle = [...node.fake.sockets.keys()].at(-1) as number;
+		node.fake.deliver(handle, 1, 2, 3);
+		node.fake.incoming.set(handle, [1]);
+		expect(bytesOf(socket.read())).toEqual([1]);
+		expect(socket.read()).toBeUndefined();
+	});
+
 	test("counts what was read ahead in onReadable", () => {
 		const { socket, events } = connect({ format: "number" });
 		node.fake.deliver(1, 1, 2, 3);
