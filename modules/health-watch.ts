@@ -21,7 +21,11 @@ const poolNewsMS = 60_000;
 export class HealthWatch {
 	readonly #owner: HealthOwner;
 	#verdict: Verdict = { state: "connecting", reason: "", conditions: [] };
-	#relayDownSince: number | undefined = monotonicMS();
+	/** Since when the relay cannot be used, whichever it was; and the present home. undefined = it can, or there is no map yet. */
+	#relayDownSince: number | undefined;
+	#homeDownSince: number | undefined;
+	/** Region of the home that #homeDownSince speaks of. */
+	#home = 0;
 	#relayWasUp = false;
 	#timer: Timer | undefined;
 	#closed = false;
@@ -36,9 +40,14 @@ export class HealthWatch {
 		return this.#verdict;
 	}
 
-	/** How long the home relay has been unusable, 0 = it is usable. */
+	/** How long there has been no usable relay, 0 = there is one. */
 	relayDownMS(): number {
 		return this.#relayDownSince === undefined ? 0 : monotonicMS() - this.#relayDownSince;
+	}
+
+	/** The same for the present home alone: another home begins anew. */
+	homeDownMS(): number {
+		return this.#homeDownSince === undefined ? 0 : monotonicMS() - this.#homeDownSince;
 	}
 
 	/** Something changed. */
@@ -46,10 +55,7 @@ export class HealthWatch {
 		if (this.#closed) return;
 		const now = monotonicMS();
 		const facts = this.#owner.facts();
-		if (facts.home?.state === "up" && facts.home.admitted) {
-			this.#relayDownSince = undefined;
-			this.#relayWasUp = true;
-		} else this.#relayDownSince ??= now;
+		this.#watchRelay(facts, now);
 		this.#set(judge({ ...facts, relayDownSince: this.#relayDownSince, relayWasUp: this.#relayWasUp, fullPools: this.#fullPools(now) }, now));
 		this.#arm(now);
 	}
@@ -60,6 +66,15 @@ export class HealthWatch {
 		this.#closed = true;
 		stopTimer(this.#timer);
 		this.#set({ state: "stopped", reason, conditions: [] });
+	}
+
+	#watchRelay({ hasMap, home }: LayerFacts, now: number): void {
+		const isUp = home?.state === "up" && home.admitted;
+		if (home?.region !== this.#home) this.#homeDownSince = undefined;
+		this.#home = home?.region ?? 0;
+		if (isUp) this.#relayWasUp = true;
+		this.#relayDownSince = isUp || !hasMap ? undefined : (this.#relayDownSince ?? now);
+		this.#homeDownSince = isUp || !hasMap ? undefined : (this.#homeDownSince ?? now);
 	}
 
 	#fullPools(now: number): string[] {

@@ -11,7 +11,7 @@
  *   relay     relay-none               no DERP region is home                                       75 s
  *   relay     relay-down               the home region does not admit us or is silent               75 s
  *   relay     relay-problem            the relay says that it has a problem                         -
- *   udp       udp-blocked              no STUN answer: everything goes by relay                     -
+ *   udp       udp-blocked              no STUN answer twice, and a relay works: all goes by it      -
  *   netmap    (of the map itself)      a part does not fit, the filter is invalid                   at once
  *   pools     pool-full                a pool refused something since the last look                 -
  *
@@ -60,7 +60,7 @@ export interface Layers {
 	relayDownSince: number | undefined;
 	/** The relay has been usable since the start. */
 	relayWasUp: boolean;
-	/** The last look at the network had a STUN answer; undefined = none was made. */
+	/** UDP works; undefined = not known. */
 	udp: boolean | undefined;
 	/** Conditions of the network map. */
 	netmap: readonly HealthCondition[];
@@ -96,7 +96,7 @@ export function judge(layers: Layers, now: number): Verdict {
 	const relayText = relayProblem(layers);
 	if (relayText !== "") add(layers.home ? "relay-down" : "relay-none", relayLateMS > RELAY_BOUND_MS ? "high" : "medium", relayText);
 	if (layers.home?.problem) add("relay-problem", "medium", `relay ${layers.home.code}: ${layers.home.problem}`);
-	if (layers.udp === false) add("udp-blocked", "medium", "UDP does not get through: everything goes by relay");
+	if (layers.udp === false && layers.relayDownSince === undefined) add("udp-blocked", "medium", "UDP does not get through: everything goes by relay");
 	for (const pool of layers.fullPools) add(`pool-full:${pool}`, "medium", `the pool of ${pool} was full`);
 	conditions.push(...layers.netmap);
 

@@ -32,20 +32,39 @@ export interface NetworkOwner {
 	netInfoChanged(info: NetInfo): void;
 }
 
+/** A relay's address is asked of DNS again when it is older. */
+const nameLifeMS = 300_000;
+/** A name without an answer is asked again so soon. */
+const nameRetryMS = 1_000;
+/** While the home relay cannot be used: gap between looks for another. */
+const unreachableGapMS = 60_000;
+/** Looks without any answer, one after the other, that mean: UDP is blocked. */
+const blockedLooks = 2;
+
+interface Name {
+	addresses: readonly string[];
+	askedAtMS: number;
+}
+
 export class Network {
 	readonly endpoints = new OwnEndpoints();
 	readonly #owner: NetworkOwner;
 	readonly #home = new HomeRegion(randomBytes);
 	readonly #netcheck: Netcheck;
 	readonly #schedule = new UpdateSchedule(randomBytes, () => this.#begin());
-	/** Addresses of DERP hosts, by name; empty while the answer is awaited. */
-	readonly #names = new Map<string, string[]>();
+	/** Addresses of DERP hosts, by name. */
+	readonly #names = new Map<string, Name>();
 	#regions: readonly ProbeRegion[] = [];
 	#score: (region: number) => number = () => 1;
 	#netInfo: NetInfo | undefined;
-	#full = false;
+	#unreachableAt = Number.NEGATIVE_INFINITY;
+	/** Looks in a row that asked and had no answer. */
+	#unanswered = 0;
+	#udp: boolean | undefined;
 	#timer: Timer | undefined;
+	/** Questions of check() for the next look, and for the one under way. */
 	#waiting: { done(report: NetcheckReport): void; failed(error: TailnetError): void }[] = [];
+	#asked: { done(report: NetcheckReport): void; failed(error: TailnetError): void }[] = [];
 	#closed = false;
 
 	constructor(owner: NetworkOwner) {
@@ -67,10 +86,17 @@ export class Network {
 		return this.#netcheck.last;
 	}
 
+	/** Whether UDP works; undefined = not known, as where there is nobody to ask. */
+	get udp(): boolean | undefined {
+		return this.#udp;
+	}
+
 	/** A new DERP map. */
 	setRegions(regions: readonly ProbeRegion[], score: (region: number) => number): void {
 		this.#regions = regions;
 		this.#score = score;
+		const hosts = new Set(regions.flatMap((region) => region.nodes.map((node) => node.hostName)));
+		for (const name of this.#names.keys()) if (!hosts.has(name)) this.#names.delete(name);
 		this.update("derp-map-update");
 	}
 
@@ -78,6 +104,14 @@ export class Network {
 	homeLost(): void {
 		this.#home.forget();
 		this.update("derp-map-update");
+	}
+
+	/** The home relay cannot be connected to, for long and still: looks for another home. May be called as often as that is noticed. */
+	homeUnreachable(): void {
+		const now = monotonicMS();
+		if (now - this.#unreachableAt < unreachableGapMS) return;
+		this.#unreachableAt = now;
+		this.update("home-unreachable");
 	}
 
 	/** Looks again; a look that is under way is followed by another. */
@@ -99,7 +133,6 @@ export class Network {
 				return;
 			}
 			this.#waiting.push({ done: resolve, failed: reject });
-			this.#full = true;
 			this.update("periodic");
 		});
 	}
@@ -112,20 +145,23 @@ export class Network {
 	/** Other sockets, or another network. */
 	expire(): void {
 		this.endpoints.expire();
+		this.#names.clear();
 	}
 
 	close(): void {
 		this.#closed = true;
 		this.#schedule.stop();
 		stopTimer(this.#timer);
-		for (const { failed } of this.#waiting) failed(new TailnetError("closed", "the node was closed"));
-		this.#waiting = [];
+		for (const { failed } of [...this.#asked, ...this.#waiting]) failed(new TailnetError("closed", "the node was closed"));
+		this.#asked = this.#waiting = [];
 	}
 
 	#begin(): void {
 		const { hasV4, hasV6 } = families();
-		this.#netcheck.start({ regions: this.#regions, home: this.#home.current, hasV4: hasV4 || !hasV6, hasV6, full: this.#full }, monotonicMS());
-		this.#full = false;
+		this.#asked = this.#waiting;
+		this.#waiting = [];
+		const full = this.#asked.length > 0;
+		this.#netcheck.start({ regions: this.#regions, home: this.#home.current, hasV4: hasV4 || !hasV6, hasV6, full }, monotonicMS());
 		this.#tick();
 	}
 
@@ -148,6 +184,7 @@ export class Network {
 
 	#complete(report: NetcheckReport, now: number): void {
 		const owner = this.#owner;
+		this.#judgeUDP(report);
 		const before = this.#home.current;
 		const home = this.#home.choose(
 			report,
@@ -173,25 +210,40 @@ export class Network {
 			this.#netInfo = info;
 			owner.netInfoChanged(info);
 		}
-		const waiting = this.#waiting;
-		this.#waiting = [];
-		for (const { done } of waiting) done(report);
+		const asked = this.#asked;
+		this.#asked = [];
+		for (const { done } of asked) done(report);
 		this.#schedule.finished(owner.hasPeers, now);
 	}
 
-	/** What is known of a name. Asks for it when nothing is; a later probe finds the answer. */
+	/** One lost look is no news. */
+	#judgeUDP(report: NetcheckReport): void {
+		if (!report.ipv4CanSend && !report.ipv6CanSend) return;
+		this.#unanswered = report.udp ? 0 : this.#unanswered + 1;
+		if (report.udp) this.#udp = true;
+		else if (this.#unanswered >= blockedLooks) this.#udp = false;
+	}
+
+	/** What is known of a name. Asks for it when that is nothing, or old; a later probe finds the answer. */
 	#addressesOf(host: string): readonly string[] {
 		const known = this.#names.get(host);
-		if (known) return known;
-		this.#names.set(host, []);
+		const now = monotonicMS();
+		const lifeMS = known && known.addresses.length > 0 ? nameLifeMS : nameRetryMS;
+		if (!known || now - known.askedAtMS >= lifeMS) this.#ask(host, known?.addresses ?? [], now);
+		return known?.addresses ?? [];
+	}
+
+	/** @param old counts until there is an answer */
+	#ask(host: string, old: readonly string[], now: number): void {
+		const name: Name = { addresses: old, askedAtMS: now };
+		this.#names.set(host, name);
 		resolveHost(host).then(
 			(addresses) => {
-				this.#names.set(host, addresses);
+				name.addresses = addresses;
 				this.#tick();
 			},
-			() => this.#names.delete(host),
+			() => {}, // the old answer goes on to count
 		);
-		return [];
 	}
 }
 

@@ -6,7 +6,7 @@
  *   network   -> home region -> relay, control;  endpoints -> control, paths
  *   any layer -> health -> state
  */
-import { log, monotonicMS, openStore, randomBytes, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
+import { localAddresses, log, monotonicMS, openStore, randomBytes, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
 import { Control } from "./control/control.js";
 import type { ControlCallbacks, PingAnswer, Registration } from "./control/types.js";
 import { DERP } from "./derp/derp.js";
@@ -46,6 +46,8 @@ export interface NodeOwner {
 const relayOnlyCapability = "only-tcp-443";
 /** A home relay that cannot be connected to for so long is no candidate for home. */
 const deadRelayMS = 30_000;
+/** Addresses that no change of the network takes away. */
+const loopback = Object.freeze(["127.0.0.1", "::1"]);
 /** Timers of hosts are 32 bits of milliseconds; a later deadline is looked at again then. */
 const longestTimerMS = 86_400_000;
 
@@ -188,11 +190,12 @@ export class Node implements SocketNode {
 		return this.#paths.ping(kind, index, timeoutMS);
 	}
 
-	/** Other UDP sockets; sessions stay. */
+	/** Other UDP sockets; sessions stay, and so do relay connections that still work. */
 	rebind(): void {
 		this.link.rebind(this.#options.port || this.#link.port);
 		this.network.expire();
 		this.#paths.connectivityChanged();
+		this.#derp.networkChanged([...localAddresses(), ...loopback]);
 		this.#control.reconnect();
 		this.network.update("link-change-major");
 	}
@@ -458,13 +461,14 @@ export class Node implements SocketNode {
 			},
 			relayHeardAt: (region) => this.#derp.status.find((status) => status.region === region)?.lastFrameMS,
 			get deadRegion() {
-				return node.#health.relayDownMS() > deadRelayMS ? node.#derp.home : 0;
+				return node.#isHomeDead ? node.#derp.home : 0;
 			},
 			endpointsChanged: (endpoints: readonly OwnEndpoint[]) => this.#control.updateEndpoints(endpoints),
 			endpointsFresh: () => this.#paths.ownEndpointsUpdated(),
 			homeChanged: (region) => {
 				this.#derp.setHome(region);
 				this.#health.look();
+				this.#owner.selfChanged();
 			},
 			netInfoChanged: (info) => this.#netInfo(info),
 		};
@@ -485,7 +489,14 @@ export class Node implements SocketNode {
 	#relayStatus(status: RegionStatus): void {
 		if (status.error && status.error.code === "certificate")
 			this.#owner.error(new TailnetError("certificate", `relay ${status.code}: ${status.error.message}`));
-		if (status.home) this.#health.look();
+		if (!status.home) return;
+		this.#health.look();
+		if (this.#isHomeDead) this.network.homeUnreachable();
+	}
+
+	/** The home relay has been unusable for so long that another has to be found. */
+	get #isHomeDead(): boolean {
+		return this.#health.homeDownMS() > deadRelayMS;
 	}
 
 	// ---- Health ----
@@ -506,7 +517,7 @@ export class Node implements SocketNode {
 			unixSeconds,
 			hasRegions: derpMap.regions.size > 0,
 			home: this.#derp.status.find((status) => status.home),
-			udp: this.#paths.isRelayOnly ? undefined : this.network.last?.udp,
+			udp: this.#paths.isRelayOnly ? undefined : this.network.udp,
 			netmap: health,
 		};
 	}

@@ -40,7 +40,7 @@ export interface TailnetOptions extends Partial<NodeOptions> {
 	onStateChange?(state: TailnetState, reason: string): void;
 	/** A person has to visit the URL: show it as text or as QR code. */
 	onLogin?(url: string): void;
-	/** Own name or addresses changed. */
+	/** Own name, addresses or home region changed. */
 	onSelfChange?(): void;
 	onPeersChange?(change: PeersChange): void;
 	/** via: "192.0.2.7:41641", or "DERP fra". */

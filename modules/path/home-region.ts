@@ -10,6 +10,9 @@
  *   5  not in a map poll (peers could not learn of a move): keep the home there is
  *   6  still none: the home there is, else a random region, the same for the whole run
  *
+ * A home whose relay cannot be connected to although others answer STUN counts as not measured for 10 minutes, §6.3: without that memory home would move
+ * back with the next report, and be deaf again.
+ *
  * The 5 minutes are two buckets of 150 s for each region.
  */
 import type { NetcheckReport } from "./netcheck.js";
@@ -20,6 +23,7 @@ const MINIMUM_GAIN_MS = 10;
 const HEARD_RECENTLY_MS = 8_000;
 const HEARD_LATELY_MS = 120_000;
 const BUCKET_MS = 150_000;
+const DEAD_MS = 600_000;
 
 export interface HomeInput {
 	regions: readonly ProbeRegion[];
@@ -29,7 +33,7 @@ export interface HomeInput {
 	heardAt(region: number): number | undefined;
 	/** Control streams the map, so it can tell peers. */
 	inMapPoll: boolean;
-	/** A region whose connection cannot be made although its STUN answers (protocol/paths.md §6.3); 0 = none. */
+	/** Home, if its relay connection cannot be made for long; 0 = it can. */
 	deadRegion: number;
 }
 
@@ -43,6 +47,8 @@ export class HomeRegion {
 	#recent = new Map<number, number>();
 	#older = new Map<number, number>();
 	#recentSince = Number.NEGATIVE_INFINITY;
+	/** Until when a region counts as not measured. */
+	#dead = new Map<number, number>();
 
 	/** @param random for the choice among regions that nobody measured */
 	constructor(random: (lengthBytes: number) => Uint8Array) {
@@ -63,6 +69,7 @@ export class HomeRegion {
 	/** Takes a report into account. @returns the home from now on */
 	choose(report: NetcheckReport, input: HomeInput, now: number): number {
 		this.#remember(report, now);
+		this.#bury(report, input.deadRegion, now);
 		this.#preferred = this.#prefer(report, input, now);
 		if (!input.inMapPoll && this.#current !== 0) return this.#current;
 		if (this.#preferred !== 0) this.#current = this.#preferred;
@@ -80,7 +87,7 @@ export class HomeRegion {
 			choice = eligible;
 			bestAny = best;
 		}
-		if (old === 0 || old === choice || old === input.deadRegion) return choice;
+		if (old === 0 || old === choice || this.#dead.has(old)) return choice;
 		const heardAt = input.heardAt(old);
 		if (choice === 0) return heardAt !== undefined && now - heardAt <= HEARD_LATELY_MS ? old : 0;
 		const oldNow = (report.latency.get(old) ?? 0) * scoreOf(input, old);
@@ -94,10 +101,17 @@ export class HomeRegion {
 		const good: number[] = [];
 		const avoided: number[] = [];
 		for (const region of input.regions) {
-			if (!report.latency.has(region.id) || region.id === input.deadRegion) continue;
+			if (!report.latency.has(region.id) || this.#dead.has(region.id)) continue;
 			(region.avoid || region.noMeasureNoHome ? avoided : good).push(region.id);
 		}
 		return good.length > 0 ? good : avoided;
+	}
+
+	/** Keeps the list of dead regions. A home in use is not on it, and without any answer the network is at fault, not the relay. */
+	#bury(report: NetcheckReport, deadRegion: number, now: number): void {
+		for (const [region, until] of this.#dead) if (now >= until) this.#dead.delete(region);
+		if (deadRegion === 0) this.#dead.delete(this.#current);
+		else if (report.latency.size > 0) this.#dead.set(deadRegion, now + DEAD_MS);
 	}
 
 	#anyRegion(input: HomeInput): number {

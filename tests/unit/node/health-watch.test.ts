@@ -84,6 +84,35 @@ describe("health watch", () => {
 		expect(watch.verdict.state).toBe("degraded");
 	});
 
+	test("time before the first map does not count: who waited for a login has its grace then, and says neither running nor degraded before", () => {
+		owner.members = { hasMap: false, home: undefined };
+		for (let i = 0; i < 10; i += 1) {
+			watch.look();
+			testing.advance(RELAY_BOUND_MS);
+		}
+		expect([watch.verdict.state, watch.relayDownMS(), testing.timers]).toEqual(["connecting", 0, 0]);
+		owner.members = {};
+		watch.look();
+		expect(watch.verdict.state).toBe("connecting");
+		testing.advance(RELAY_GRACE_MS + 1);
+		expect(watch.verdict.state).toBe("running");
+		testing.advance(RELAY_BOUND_MS);
+		expect([watch.verdict.state, owner.told.includes("connecting -> degraded")]).toEqual(["degraded", false]);
+	});
+
+	test("another home begins anew: that the one before was dead says nothing of it; the node is degraded all the same", () => {
+		const home = (region: number) => ({ home: { region, code: "x", state: "waiting", admitted: false, problem: "" } as unknown as LayerFacts["home"] });
+		owner.members = home(1);
+		watch.look();
+		testing.advance(RELAY_BOUND_MS - 5000);
+		expect(watch.homeDownMS()).toBe(RELAY_BOUND_MS - 5000);
+		owner.members = home(2);
+		watch.look();
+		expect([watch.homeDownMS(), watch.relayDownMS()]).toEqual([0, RELAY_BOUND_MS - 5000]);
+		testing.advance(5001);
+		expect([watch.homeDownMS(), watch.verdict.state]).toEqual([5001, "degraded"]);
+	});
+
 	test("tells once what changed, and nothing when nothing did", () => {
 		owner.isUp = true;
 		for (let i = 0; i < 5; i += 1) watch.look();

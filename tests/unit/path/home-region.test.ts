@@ -123,4 +123,23 @@ describe("home region", () => {
 		expect(homeAfter({ 1: 5 }, { 1: 5, 2: 200 }, { deadRegion: 1, heardAt: () => minute })).toBe(2);
 		expect(homeAfter({ 1: 5 }, { 1: 5 }, { deadRegion: 1 })).toBe(1);
 	});
+
+	test("a dead home is as if it had not answered for 10 minutes, unless it is home and in use again", () => {
+		const home = new HomeRegion(() => new Uint8Array(2));
+		home.choose(report({ 1: 5 }, 0), input(), 0);
+		expect(home.choose(report({ 1: 5, 2: 100 }, minute), input({ deadRegion: 1 }), minute)).toBe(2);
+		expect(home.choose(report({ 1: 5, 2: 100 }, 2 * minute), input(), 2 * minute)).toBe(2);
+		expect(home.choose(report({ 1: 5, 2: 100 }, 11 * minute - 1), input(), 11 * minute - 1)).toBe(2);
+		expect(home.choose(report({ 1: 5, 2: 100 }, 11 * minute), input(), 11 * minute)).toBe(1);
+		// Nobody else answers: it stays home, comes back, and is not held to be dead when others appear.
+		expect(home.choose(report({ 1: 5 }, 12 * minute), input({ deadRegion: 1 }), 12 * minute)).toBe(1);
+		expect(home.choose(report({ 1: 5, 2: 100 }, 13 * minute), input(), 13 * minute)).toBe(1);
+	});
+
+	test("a home that is dead together with everything else is not: without any answer it is the network that is gone", () => {
+		const home = new HomeRegion(() => new Uint8Array(2));
+		home.choose(report({ 1: 5 }, 0), input(), 0);
+		expect(home.choose(report({}, minute), input({ deadRegion: 1 }), minute)).toBe(1);
+		expect(home.choose(report({ 1: 5, 2: 100 }, 2 * minute), input(), 2 * minute)).toBe(1);
+	});
 });

@@ -1,0 +1,208 @@
+/** What the node knows about its network, on the test host's clock: protocol/paths.md §2.2, §3.5, §6.3, §8. */
+import { Network, type NetworkOwner } from "../../../modules/network.js";
+import type { ProbeRegion } from "../../../modules/path/probe-plan.js";
+import { beforeEach, describe, expect, test } from "../../harness.js";
+import { testing } from "../../xs/host.js";
+
+const region = (id: number, hostName = `192.0.2.${id}`): ProbeRegion => ({
+	id,
+	nodes: [{ hostName, ipv4: "", ipv6: "none", stunPort: 3478 }],
+	avoid: false,
+	noMeasureNoHome: false,
+});
+
+/** A node around a network; region i answers STUN after 10 * i ms, and its relay is up unless a test says otherwise. */
+class Stage implements NetworkOwner {
+	readonly network = new Network(this);
+	readonly port = 41641;
+	readonly isPortFixed = false;
+	readonly explicitEndpoints = [];
+	inMapPoll = true;
+	hasPeers = true;
+	deadRegion = 0;
+	/** Silent regions. */
+	readonly silent = new Set<number>();
+	/** Destinations of the probes, oldest first. */
+	readonly probes: string[] = [];
+	readonly told: string[] = [];
+	#answers: { at: number; from: string; packet: Uint8Array }[] = [];
+
+	sendRaw(endpoint: string, datagram: Uint8Array): void {
+		this.probes.push(endpoint);
+		const id = Number((endpoint.split(":")[0] as string).split(".")[3]);
+		if (this.silent.has(id)) return;
+		const packet = new Uint8Array(32);
+		packet.set([1, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42]);
+		packet.set(datagram.subarray(8, 20), 8);
+		packet.set([0, 1, 0, 8, 0, 1, 0xa2, 0xa9, 203, 0, 113, 9], 20);
+		this.#answers.push({ at: this.now + 10 * id, from: endpoint, packet });
+	}
+
+	relayHeardAt(): number | undefined {
+		return undefined;
+	}
+
+	endpointsChanged(): void {
+		this.told.push("endpoints");
+	}
+
+	endpointsFresh(): void {}
+
+	homeChanged(id: number): void {
+		this.told.push(`home ${id}`);
+	}
+
+	netInfoChanged(): void {}
+
+	now = 0;
+
+	async pass(ms: number): Promise<void> {
+		for (let left = ms; left > 0; left -= 5) {
+			testing.advance(5);
+			this.now += 5;
+			const due = this.#answers.filter((answer) => answer.at <= this.now);
+			this.#answers = this.#answers.filter((answer) => answer.at > this.now);
+			for (const { from, packet } of due) this.network.stun(from, packet);
+			await testing.settle();
+		}
+	}
+
+	/** Looks at the network. @returns how many probes went to a region in the next ms */
+	async look(id: number, ms: number): Promise<number> {
+		this.probes.length = 0;
+		this.network.update("periodic");
+		await this.pass(ms);
+		return this.probes.filter((probe) => probe === `192.0.2.${id}:3478`).length;
+	}
+}
+
+let stage: Stage;
+beforeEach(() => {
+	testing.reset();
+	stage = new Stage();
+});
+
+describe("home region", () => {
+	test("a home whose relay cannot be used is left for another that answers, and not taken again for 10 minutes", async () => {
+		stage.network.setRegions([region(1), region(4)], () => 1);
+		await stage.pass(500);
+		expect(stage.network.home).toBe(1);
+		stage.deadRegion = 1;
+		stage.network.homeUnreachable();
+		await stage.pass(500);
+		expect([stage.network.home, stage.told.at(-1)]).toEqual([4, "home 4"]);
+		// The new home is fine, and the old one still answers STUN, much faster.
+		stage.deadRegion = 0;
+		for (let minute = 0; minute < 9; minute += 1) {
+			stage.network.update("periodic");
+			await stage.pass(60_000);
+			expect([minute, stage.network.home]).toEqual([minute, 4]);
+		}
+		await stage.pass(60_000);
+		stage.network.update("periodic");
+		await stage.pass(500);
+		expect(stage.network.home).toBe(1);
+	});
+
+	test("while its relay cannot be used the network is looked at once a minute, not with every failed attempt", async () => {
+		stage.network.setRegions([region(1)], () => 1);
+		await stage.pass(500);
+		stage.deadRegion = 1;
+		stage.probes.length = 0;
+		let looks = 0;
+		for (let i = 0; i < 60; i += 1) {
+			stage.probes.length = 0;
+			stage.network.homeUnreachable();
+			await stage.pass(5000);
+			if (stage.probes.length > 0) looks += 1;
+		}
+		expect(looks).toBe(5);
+		expect(stage.network.home).toBe(1);
+	});
+});
+
+describe("names of relays", () => {
+	test("are asked for again after a while, so that a server that moved is found without a restart; the old answer counts meanwhile", async () => {
+		testing.names.set("derp.example", ["192.0.2.1"]);
+		stage.network.setRegions([region(1, "derp.example")], () => 1);
+		await stage.pass(500);
+		expect(stage.network.last?.latency.has(1)).toBe(true);
+		testing.names.set("derp.example", ["192.0.2.2"]);
+		expect(await stage.look(1, 60_000)).toBeGreaterThan(0);
+		expect(await stage.look(2, 60_000)).toBe(0);
+		await stage.pass(600_000);
+		stage.network.update("periodic");
+		await stage.pass(500);
+		expect(await stage.look(2, 500)).toBeGreaterThan(0);
+		testing.names.clear();
+		await stage.pass(600_000);
+		expect(await stage.look(2, 500)).toBeGreaterThan(0);
+	});
+
+	test("that have no answer are asked for once a second, not with every probe; an answer that comes later is used", async () => {
+		let asked = 0;
+		const get = testing.names.get.bind(testing.names);
+		testing.names.get = (name) => {
+			asked += 1;
+			return get(name);
+		};
+		stage.network.setRegions([region(1, "derp.example")], () => 1);
+		await stage.pass(3500);
+		expect(asked).toBeGreaterThan(0);
+		expect(asked).toBeLessThanOrEqual(4);
+		testing.names.set("derp.example", ["192.0.2.1"]);
+		stage.network.update("periodic");
+		await stage.pass(1000);
+		expect(stage.network.last?.latency.has(1)).toBe(true);
+		testing.names.get = get;
+	});
+});
+
+describe("check", () => {
+	test("answers with a full report that began after the question, also while another is under way", async () => {
+		stage.network.setRegions(
+			[1, 2, 3, 4, 5, 6].map((id) => region(id)),
+			() => 1,
+		);
+		await stage.pass(500);
+		stage.network.update("periodic");
+		const report = stage.network.check();
+		await stage.pass(1000);
+		expect((await report).full).toBe(true);
+		expect(stage.network.last?.full).toBe(true);
+	});
+
+	test("is rejected with the code closed when the node is closed, before or meanwhile; no timer stays", async () => {
+		stage.network.setRegions([region(1)], () => 1);
+		const question = stage.network.check();
+		stage.network.close();
+		await expect(question).rejects.toMatchObject({ code: "closed" });
+		await expect(stage.network.check()).rejects.toMatchObject({ code: "closed" });
+		expect(testing.timers).toBe(0);
+	});
+});
+
+describe("UDP", () => {
+	test("is blocked after two looks in a row without any answer, and works with the first answer; where nobody can be asked, nothing is known", async () => {
+		expect(stage.network.udp).toBe(undefined);
+		stage.network.setRegions([], () => 1);
+		await stage.pass(500);
+		stage.network.update("periodic");
+		await stage.pass(500);
+		expect(stage.network.udp).toBe(undefined);
+		stage.network.setRegions([region(1)], () => 1);
+		await stage.pass(500);
+		expect(stage.network.udp).toBe(true);
+		stage.silent.add(1);
+		stage.network.update("periodic");
+		await stage.pass(5000);
+		expect(stage.network.udp).toBe(true);
+		stage.network.update("periodic");
+		await stage.pass(5000);
+		expect(stage.network.udp).toBe(false);
+		stage.silent.clear();
+		stage.network.update("periodic");
+		await stage.pass(500);
+		expect(stage.network.udp).toBe(true);
+	});
+});
