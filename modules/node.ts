@@ -46,6 +46,8 @@ export interface NodeOwner {
 const relayOnlyCapability = "only-tcp-443";
 /** A home relay that cannot be connected to for so long is no candidate for home. */
 const deadRelayMS = 30_000;
+/** Dead sockets lead to a rebind at most so often. */
+const rebindGapMS = 5_000;
 /** Addresses that no change of the network takes away. */
 const loopback = Object.freeze(["127.0.0.1", "::1"]);
 /** Timers of hosts are 32 bits of milliseconds; a later deadline is looked at again then. */
@@ -72,6 +74,8 @@ export class Node implements SocketNode {
 	readonly #health: HealthWatch;
 	#clockTimer: Timer | undefined;
 	#netmapTimer: Timer | undefined;
+	#rebindTimer: Timer | undefined;
+	#reboundAtMS = Number.NEGATIVE_INFINITY;
 
 	/** @throws TailnetError "store", "io" */
 	constructor(options: NodeOptions, owner: NodeOwner) {
@@ -192,6 +196,7 @@ export class Node implements SocketNode {
 
 	/** Other UDP sockets; sessions stay, and so do relay connections that still work. */
 	rebind(): void {
+		this.#reboundAtMS = monotonicMS();
 		this.link.rebind(this.#options.port || this.#link.port);
 		this.network.expire();
 		this.#paths.connectivityChanged();
@@ -241,6 +246,7 @@ export class Node implements SocketNode {
 		this.#closed = true;
 		stopTimer(this.#clockTimer);
 		stopTimer(this.#netmapTimer);
+		stopTimer(this.#rebindTimer);
 		this.#paths.close();
 		this.#control.close();
 		this.network.close();
@@ -280,12 +286,25 @@ export class Node implements SocketNode {
 				echoReply: (_handle, _source, id, sequence) => this.#paths.echoReply(id, sequence),
 				session: (handle) => this.#paths.session(handle),
 				unreachable: (endpoint) => this.#paths.unreachable(endpoint),
-				socketsDead: () => this.rebind(),
+				socketsDead: () => this.#socketsDead(),
 				report: (error) => this.report(error),
 			});
 		} catch (error) {
 			this.#endIdentity();
 			throw error instanceof TailnetError ? error : new TailnetError("io", (error as { message?: string }).message ?? "no UDP socket can be opened");
+		}
+	}
+
+	/** The tunnel may say so with every packet that it cannot send. */
+	#socketsDead(): void {
+		if (this.#rebindTimer || this.#closed) return;
+		const restMS = this.#reboundAtMS + rebindGapMS - monotonicMS();
+		if (restMS <= 0) this.rebind();
+		else {
+			this.#rebindTimer = startTimer(() => {
+				this.#rebindTimer = undefined;
+				this.rebind();
+			}, restMS);
 		}
 	}
 

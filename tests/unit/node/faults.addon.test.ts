@@ -137,6 +137,23 @@ describe("relay", () => {
 		});
 	});
 
+	test("is asked for a sign of life at a rebind; a connection that works stays, one that is mute is made again after 3 s", async () => {
+		await stage({}, async (lab, start) => {
+			const a = await start("alpha").running();
+			const { derp } = lab.regions[0] as (typeof lab.regions)[0];
+			const session = () => derp.clients(a.atControl.nodeKey).at(-1);
+			const first = session();
+			a.tailnet.rebind();
+			await until("a ping", () => first?.received.includes(0x12));
+			await a.tailnet.netcheck(); // its answer has come by then
+			expect([session() === first, derp.connections]).toEqual([true, 1]);
+			if (first) first.writer.faults.stalled = true;
+			a.tailnet.rebind();
+			await until("another connection", () => derp.connections === 2);
+			await until("content", () => a.tailnet.state === "running" && conditions(a).length === 0);
+		});
+	}, 15_000);
+
 	test("sends an oversized frame, or a frame of random bytes: the connection ends, and is made again", async () => {
 		await stage({}, async (lab, start) => {
 			const a = await start("alpha").running();
