@@ -15,6 +15,8 @@ const common = {
 const relative = { "^(\\.{1,2}/.*)\\.js$": ["$1.ts", "$1.js"] };
 
 export default {
+	// Nothing takes so long; a machine that is busy otherwise shall not make a test red.
+	testTimeout: 30_000,
 	projects: [
 		{
 			...common,

@@ -4,7 +4,7 @@ import type { LabNode } from "../../lab/control-nodes.js";
 import { type Lab, type LabOptions, startLab } from "../../lab/lab.js";
 
 /** Nothing here takes longer unless it is broken. */
-const limitMS = 8000;
+const limitMS = 20_000;
 
 /** Until the condition holds. @throws Error that names what did not come */
 export async function until(what: string, condition: () => boolean | undefined): Promise<void> {
