@@ -10,8 +10,9 @@
 import { machine, monotonicMS, resolveHost, startTimer, stopTimer } from "tailnet/host";
 import { TailnetError } from "./errors.js";
 import type { HealthCondition, TailnetState, Verdict } from "./health.js";
+import type { Timer } from "./host-contract.js";
 import { addressToText, parseAddress } from "./netmap/address.js";
-import type { PeerView } from "./netmap/types.js";
+import type { NetmapChange, PeerView } from "./netmap/types.js";
 import { Node } from "./node.js";
 import type { NodeOptions } from "./node-options.js";
 import type { NetcheckReport } from "./path/netcheck.js";
@@ -113,6 +114,9 @@ export default class Tailnet {
 	#closed = false;
 	/** Nothing is told any more. */
 	#silent = false;
+	/** What the app has not been told yet. */
+	#news: (() => void)[] = [];
+	#newsTimer: Timer | undefined;
 
 	/**
 	 * The node connects by itself, and again after every failure, until close().
@@ -132,25 +136,7 @@ export default class Tailnet {
 		// Nobody has to wait for it: without this a close() before running would be an unhandled rejection.
 		this.running.catch(() => {});
 
-		const node = new Node(
-			{ ...options, hostname, peerSlots: options.peerSlots ?? defaultPeerSlots },
-			{
-				login: (url) => this.#tell(() => options.onLogin?.(url)),
-				selfChanged: () => this.#selfChanged(),
-				peersChanged: (change) =>
-					this.#tell(() =>
-						options.onPeersChange?.({
-							total: node.netmap.peers.count,
-							added: this.#ids(change.added),
-							changed: this.#ids(change.changed),
-							removed: [...change.removed],
-						}),
-					),
-				pathChanged: (index) => this.#pathChanged(index),
-				healthChanged: (verdict, before) => this.#healthChanged(verdict, before),
-				error: (error) => this.#tell(() => options.onError?.(error)),
-			},
-		);
+		const node = this.#makeNode({ ...options, hostname, peerSlots: options.peerSlots ?? defaultPeerSlots });
 		this.#node = node;
 		this.TCP = class extends TCP {
 			constructor(tcpOptions?: TCPOptions) {
@@ -297,8 +283,39 @@ export default class Tailnet {
 		this.#closed = true;
 		this.#peerAPI?.close();
 		this.#node.close();
+		this.#tellNews();
 		this.#silent = true;
 		this.#settle.failed(new TailnetError("closed", "the node was closed"));
+	}
+
+	/** @throws TailnetError "argument", "store", "io"; nothing is told then */
+	#makeNode(nodeOptions: NodeOptions): Node {
+		const options = this.#options;
+		try {
+			return new Node(nodeOptions, {
+				login: (url) => this.#tell(() => options.onLogin?.(url)),
+				selfChanged: () => this.#tell(() => options.onSelfChange?.()),
+				peersChanged: (change) => this.#peersChanged(change),
+				pathChanged: (index) => this.#pathChanged(index),
+				healthChanged: (verdict, before) => this.#healthChanged(verdict, before),
+				error: (error) => this.#tell(() => options.onError?.(error)),
+			});
+		} catch (error) {
+			this.#silent = true;
+			stopTimer(this.#newsTimer);
+			throw error;
+		}
+	}
+
+	#peersChanged(change: NetmapChange): void {
+		if (!this.#options.onPeersChange) return;
+		const told: PeersChange = {
+			total: this.#node.netmap.peers.count,
+			added: this.#ids(change.added),
+			changed: this.#ids(change.changed),
+			removed: [...change.removed],
+		};
+		this.#tell(() => this.#options.onPeersChange?.(told));
 	}
 
 	#healthChanged(verdict: Verdict, before: Verdict): void {
@@ -308,17 +325,24 @@ export default class Tailnet {
 		if (JSON.stringify(conditions) !== JSON.stringify(before.conditions)) this.#tell(() => this.#options.onHealthChange?.(conditions));
 	}
 
-	#selfChanged(): void {
-		this.#tell(() => this.#options.onSelfChange?.());
-	}
-
 	#pathChanged(index: number): void {
 		const peer = this.#peer(index);
 		if (peer) this.#tell(() => this.#options.onPathChange?.(peer.name, peer.path ?? ""));
 	}
 
+	/** Calls the app on a turn of its own, in the order of what happened: never from inside a call of its own, and with the whole stack of a board. */
 	#tell(callback: () => void): void {
-		if (!this.#silent) guarded(this.#node, callback);
+		if (this.#silent) return;
+		this.#news.push(callback);
+		this.#newsTimer ??= startTimer(() => this.#tellNews(), 0);
+	}
+
+	#tellNews(): void {
+		stopTimer(this.#newsTimer);
+		this.#newsTimer = undefined;
+		const news = this.#news;
+		this.#news = [];
+		for (const each of news) if (!this.#silent) guarded(this.#node, each);
 	}
 
 	#ids(indexes: Uint32Array): string[] {

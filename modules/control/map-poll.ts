@@ -3,8 +3,9 @@
  *
  *   asked → (status 200) → reading → over
  *
- * The bytes go to the map reader as they come. Silence of 120 s, counted in complete map messages only, ends the poll: HTTP/2 may be answering its PINGs
- * while the map behind it is dead.
+ * What comes is read on a turn of its own: below HTTP/2 lie Noise and the stream, above it the scanner and the whole netmap, and the stack of a board (512
+ * slots) does not hold both. Silence of 120 s, counted in complete map messages only, ends the poll: HTTP/2 may be answering its PINGs while the map
+ * behind it is dead.
  */
 import { monotonicMS, startTimer, stopTimer, utf8Decode } from "tailnet/host";
 import { TailnetError } from "../errors.js";
@@ -35,6 +36,11 @@ export class MapPoll {
 	#errorText = "";
 	#isOver = false;
 	#sawMessage = false;
+	/** Bytes that are not read yet, oldest first: less than a flow control window. */
+	#unread: Uint8Array[] = [];
+	/** How the request ended, to be told after they are read. */
+	#ending: string | undefined;
+	#turn: Timer | undefined;
 
 	constructor(options: MapPollOptions) {
 		this.#options = options;
@@ -45,7 +51,10 @@ export class MapPoll {
 				this.#status = status;
 			},
 			onData: (bytes) => this.#data(bytes),
-			onEnd: (error) => this.#ended(error),
+			onEnd: (error) => {
+				this.#ending = error;
+				this.#later();
+			},
 		});
 	}
 
@@ -54,6 +63,8 @@ export class MapPoll {
 		if (this.#isOver) return;
 		this.#isOver = true;
 		stopTimer(this.#watchdog);
+		stopTimer(this.#turn);
+		this.#unread.length = 0;
 		this.#request.close();
 	}
 
@@ -70,6 +81,20 @@ export class MapPoll {
 			if (this.#errorText.length < MAXIMUM_ERROR_BYTES) this.#errorText += printable(utf8Decode(bytes.slice(0, MAXIMUM_ERROR_BYTES)));
 			return;
 		}
+		this.#unread.push(bytes.slice());
+		this.#later();
+	}
+
+	#later(): void {
+		if (this.#isOver) return;
+		this.#turn ??= startTimer(() => {
+			this.#turn = undefined;
+			while (!this.#isOver && this.#unread.length > 0) this.#read(this.#unread.shift() as Uint8Array);
+			if (this.#ending !== undefined) this.#ended(this.#ending);
+		}, 0);
+	}
+
+	#read(bytes: Uint8Array): void {
 		const { reader, onMessage } = this.#options;
 		const messages = reader.push(bytes, monotonicMS());
 		if (messages.length > 0) {

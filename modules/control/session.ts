@@ -55,6 +55,8 @@ export class Session {
 	#greeting: Timer | undefined;
 	/** Timers of requests, which must not outlive the session. */
 	readonly #timers = new Set<Timer>();
+	/** Answers that have come and are not told yet. */
+	readonly #answers: (() => void)[] = [];
 	#isGoingAway = false;
 	#isClosed = false;
 
@@ -116,6 +118,7 @@ export class Session {
 		let length = 0;
 		const parts: Uint8Array[] = [];
 		let timer: Timer | undefined;
+		let isClosed = false;
 		const request = this.request(options, {
 			onHeaders: (code, after) => {
 				status = code;
@@ -129,7 +132,7 @@ export class Session {
 			onEnd: (error) => {
 				this.#stopTimer(timer);
 				const text = error ? "" : textOf(parts);
-				done(error ? this.#error(`${options.path}: ${error}`) : undefined, { status, text, retryAfter });
+				this.#answer(() => isClosed || done(error ? this.#error(`${options.path}: ${error}`) : undefined, { status, text, retryAfter }));
 			},
 		});
 		if (timeoutMS > 0) {
@@ -144,10 +147,28 @@ export class Session {
 		}
 		return {
 			close: () => {
+				isClosed = true;
 				this.#stopTimer(timer);
 				request.close();
 			},
 		};
+	}
+
+	/**
+	 * Tells an answer on a turn of its own: who gets one asks the next question, and the stack of a board has no room for both, one on top of
+	 * the other. If the session ends before, it is told first.
+	 */
+	#answer(tell: () => void): void {
+		if (this.#isClosed) {
+			tell();
+			return;
+		}
+		this.#answers.push(tell);
+		if (this.#answers.length === 1) this.#startTimer(() => this.#tellAnswers(), 0);
+	}
+
+	#tellAnswers(): void {
+		while (!this.#isClosed && this.#answers.length > 0) (this.#answers.shift() as () => void)();
 	}
 
 	/** Asks the server for a sign of life. */
@@ -162,6 +183,7 @@ export class Session {
 		stopTimer(this.#greeting);
 		for (const timer of this.#timers) stopTimer(timer);
 		this.#timers.clear();
+		this.#answers.length = 0;
 		this.#stream.close();
 	}
 
@@ -205,6 +227,7 @@ export class Session {
 	}
 
 	#end(error: TailnetError): void {
+		this.#tellAnswers();
 		if (this.#isClosed) return;
 		this.close();
 		// The owner first: it gives up the requests that mean nothing to it any more.
