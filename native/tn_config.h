@@ -18,6 +18,10 @@
 #ifndef TN_CONFIG_H
 #define TN_CONFIG_H
 
+#if defined(ESP_PLATFORM) && !defined(TN_DEVICE)
+#define TN_DEVICE
+#endif
+
 #ifdef TN_DEVICE
 #define TN_PROFILE(device, desktop) (device)
 #else
@@ -136,9 +140,44 @@
 #define TN_COALESCE TN_PROFILE(1, 32)
 #endif
 
-/** Flows that the filter remembers (protocol/filter.md §4). */
-#ifndef TN_FLOWS
-#define TN_FLOWS TN_PROFILE(64, 512)
+/**
+ * Flows that the filter remembers, twice: a second table is for jailed peers (protocol/filter.md §4). Upstream keeps 512. Fewer lose no safety: an evicted flow
+ * falls back to the rules. At least UDP sockets times remote peers. The number of hash chains is a power of two.
+ */
+#ifndef TN_FLOWS_MAX
+#define TN_FLOWS_MAX TN_PROFILE(64, 512)
+#endif
+#ifndef TN_FLOWS_BUCKETS
+#define TN_FLOWS_BUCKETS TN_FLOWS_MAX
+#endif
+
+/** Replay window of a keypair: blocks of 64 bits, a power of two. 128 are 1 KiB a keypair (the official node's window), 32 are 256 bytes. */
+#ifndef TN_REPLAY_BLOCKS
+#define TN_REPLAY_BLOCKS TN_PROFILE(32, 128)
+#endif
+
+/**
+ * Handshakes under load. One costs up to five X25519: 0.2 ms on a desktop, 25 to 100 ms on a device. "Under load" begins when more initiations with a right mac1
+ * came in a second than TN_WG_LOAD; then a cookie is demanded and each source has a rate of its own. Whatever the senders do, no more than TN_WG_BUDGET initiations
+ * (and as many responses) a second reach X25519.
+ */
+#ifndef TN_WG_LOAD
+#define TN_WG_LOAD TN_PROFILE(8, 100)
+#endif
+#ifndef TN_WG_BUDGET
+#define TN_WG_BUDGET TN_PROFILE(16, 300)
+#endif
+/** Sources that the rate limiter tells apart; a power of two. */
+#ifndef TN_WG_SOURCES
+#define TN_WG_SOURCES TN_PROFILE(16, 256)
+#endif
+/** Evicted peers whose greatest timestamp is kept. */
+#ifndef TN_WG_REMEMBERED
+#define TN_WG_REMEMBERED TN_PROFILE(8, 64)
+#endif
+/** Hash chains of public keys; a power of two. */
+#ifndef TN_WG_KEY_CHAINS
+#define TN_WG_KEY_CHAINS TN_PROFILE(16, 256)
 #endif
 
 /** TSMP answers: pongs a second to one peer, rejects a second to all. */

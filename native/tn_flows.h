@@ -9,15 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Upstream keeps 512. Fewer lose no safety: an evicted flow falls back to the rules. Size it at UDP sockets times remote peers or more. */
-#ifndef TN_FLOWS_MAX
-#define TN_FLOWS_MAX 512
-#endif
-
-/* Hash chains; a power of two. */
-#ifndef TN_FLOWS_BUCKETS
-#define TN_FLOWS_BUCKETS TN_FLOWS_MAX
-#endif
+#include "tn_config.h"
 
 struct tn_flow {
 	uint8_t source[16];

@@ -199,7 +199,7 @@ void tn_netif_flush(struct tn_netif *interface)
 		acknowledge(interface, pcb);
 	if (count > 1)
 		interface->coalesced += count;
-	if (count > 1 && count >= TN_COALESCE / 2)
+	if (count > 1 && 2 * count >= TN_COALESCE)
 		tn_tunnel_flush(interface->tunnel);
 }
 

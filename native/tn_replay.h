@@ -11,14 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Blocks of 64 bits, a power of two. 128 are 1 KiB a keypair (the official node's window), 32 are 256 bytes. */
-#ifndef TN_REPLAY_BLOCKS
-#ifdef ESP_PLATFORM
-#define TN_REPLAY_BLOCKS 32
-#else
-#define TN_REPLAY_BLOCKS 128
-#endif
-#endif
+#include "tn_config.h"
 
 #define TN_REPLAY_WINDOW ((TN_REPLAY_BLOCKS - 1) * 64)
 

@@ -13,11 +13,11 @@ void tn_window_widen(struct tcp_pcb *pcb)
 	if ((pcb->flags & TF_WND_SCALE) == 0)
 		return;
 	if (TN_STREAM_UNACKED > TCP_SND_BUF) {
-		pcb->snd_buf += TN_STREAM_UNACKED - TCP_SND_BUF;
+		pcb->snd_buf += (tcpwnd_size_t)TN_STREAM_UNACKED - TCP_SND_BUF;
 		pcb->ssthresh = TN_STREAM_UNACKED;
 	}
 	if (TN_STREAM_WINDOW > TCP_WND) {
-		pcb->rcv_wnd += TN_STREAM_WINDOW - TCP_WND;
+		pcb->rcv_wnd += (tcpwnd_size_t)TN_STREAM_WINDOW - TCP_WND;
 		tcp_update_rcv_ann_wnd(pcb);
 	}
 #else

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "tn_clock.h"
+#include "tn_config.h"
 #include "tn_cookie.h"
 #include "tn_crypto.h"
 #include "tn_handshake.h"
@@ -38,43 +39,7 @@
 #define TN_WG_NO_DEADLINE UINT64_MAX
 #define TN_WG_SLOTS_MAX 8192
 
-/*
- * Load. A handshake costs up to five X25519: 0.2 ms on a desktop, 25 to 100 ms on a device. "Under load" begins when more initiations with a
- * right mac1 came in a second than TN_WG_LOAD; then a cookie is demanded and each source may do TN_WG_SOURCE_RATE a second. Whatever the
- * senders do, no more than TN_WG_BUDGET initiations (and as many responses) a second reach X25519.
- */
-#ifdef ESP_PLATFORM
-#ifndef TN_WG_LOAD
-#define TN_WG_LOAD 8
-#endif
-#ifndef TN_WG_BUDGET
-#define TN_WG_BUDGET 16
-#endif
-#ifndef TN_WG_SOURCES
-#define TN_WG_SOURCES 16
-#endif
-#ifndef TN_WG_REMEMBERED
-#define TN_WG_REMEMBERED 8
-#endif
-#ifndef TN_WG_KEY_CHAINS
-#define TN_WG_KEY_CHAINS 16
-#endif
-#endif
-#ifndef TN_WG_LOAD
-#define TN_WG_LOAD 100
-#endif
-#ifndef TN_WG_BUDGET
-#define TN_WG_BUDGET 300
-#endif
-#ifndef TN_WG_SOURCES
-#define TN_WG_SOURCES 256 /* sources the rate limiter tells apart; a power of two */
-#endif
-#ifndef TN_WG_REMEMBERED
-#define TN_WG_REMEMBERED 64 /* evicted peers whose greatest timestamp is kept */
-#endif
-#ifndef TN_WG_KEY_CHAINS
-#define TN_WG_KEY_CHAINS 256 /* hash table of public keys; a power of two */
-#endif
+/* Initiations a second of one source under load, and at once. */
 #define TN_WG_SOURCE_RATE 20
 #define TN_WG_SOURCE_BURST 5
 

@@ -460,3 +460,10 @@ TN_TEST("activity is told at most once a second, and at once when a packet leave
 	CHECK_EQ(net_event(a, TN_EVENT_ACTIVITY, 0)->bytes[1] & 1, 1);
 	net_free(net);
 }
+
+#ifdef TN_DEVICE
+TN_TEST("a microcontroller's node is no larger than 80 KB, with every pool but the rings of streams")
+{
+	CHECK(sizeof(struct tn_node) <= (size_t)80 * 1024);
+}
+#endif
