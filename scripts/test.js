@@ -33,6 +33,11 @@ function ensureXS() {
 const node = process.execPath;
 const hasGo = () => (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, "go")));
 
+const needsSanitizers = () =>
+	ensureDebian([...corePackages, ["clang", "clang"], ["libclang-rt-14-dev", "/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux"]]).length
+		? "clang with its sanitizers"
+		: undefined;
+
 /** name, what it needs (undefined = ready, else what is missing), and the program. */
 const rings = [
 	{ name: "types", command: [node, "scripts/check-types.js"] },
@@ -43,14 +48,8 @@ const rings = [
 	},
 	{ name: "unit", command: [node, "scripts/unit.js"] },
 	{ name: "xs", needs: () => (ensureXS() ? undefined : "a C compiler and make, to build the XS engine"), command: [node, "tests/xs/run.js"] },
-	{
-		name: "native",
-		needs: () =>
-			ensureDebian([...corePackages, ["clang", "clang"], ["libclang-rt-14-dev", "/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux"]]).length
-				? "clang with its sanitizers"
-				: undefined,
-		command: [node, "tests/native/build.js"],
-	},
+	{ name: "native", needs: needsSanitizers, command: [node, "tests/native/build.js"] },
+	{ name: "native-device", needs: needsSanitizers, command: [node, "tests/native/build.js", "device"] },
 	{
 		name: "fuzz",
 		needs: () => (ensureDebian([["clang", "clang"]]).length ? "clang with libFuzzer" : undefined),

@@ -2,6 +2,7 @@
  * Builds and runs the tests of the native core (clang, AddressSanitizer and UndefinedBehaviorSanitizer). No dependencies.
  *
  *   node tests/native/build.js [NAME...]              every tests/native/test_*.c, or those whose name contains a NAME
+ *   node tests/native/build.js device [NAME...]       the same with the pools of a microcontroller (TN_DEVICE)
  *   node tests/native/build.js fuzz SECONDS [NAME...] every tests/native/fuzz_*.c with libFuzzer, that long each
  *   node tests/native/build.js bench [NAME...]        every tests/native/bench_*.c, optimised, without sanitizers
  *   node tests/native/build.js check                  gcc and clang, optimised, all warnings as errors; runs nothing
@@ -16,9 +17,9 @@ import { build, buildPrograms, compile, execute, inParallel, list, native, root,
 
 const chosen = (sources, names) => sources.filter((source) => !names.length || names.some((name) => basename(source).includes(name)));
 
-async function runTests(names) {
+async function runTests(names, variant) {
 	const sources = chosen(list(tests, /^test_.*\.c$/), names);
-	const programs = await buildPrograms(sources, "test");
+	const programs = await buildPrograms(sources, variant);
 	let passed = 0;
 	let failed = 0;
 	const results = await inParallel(programs, (program) => (program ? execute(program, []) : { ok: false, output: "" }));
@@ -80,7 +81,7 @@ async function runBenches(names) {
 async function checkWarnings() {
 	const sources = [...list(native, /^tn_.*\.c$/), ...list(tests, /^(test|fuzz|bench)_.*\.c$/)];
 	let ok = true;
-	for (const variant of ["check-gcc", "check-clang"]) {
+	for (const variant of ["check-gcc", "check-clang", "check-device"]) {
 		const objects = await inParallel(sources, (source) => compile(source, variant));
 		ok = ok && objects.every(Boolean);
 	}
@@ -95,5 +96,6 @@ let ok;
 if (args[0] === "fuzz") ok = await runFuzzers(Number(args[1] ?? 10), args.slice(2));
 else if (args[0] === "bench") ok = await runBenches(args.slice(1));
 else if (args[0] === "check") ok = await checkWarnings();
-else ok = await runTests(args);
+else if (args[0] === "device") ok = await runTests(args.slice(1), "device");
+else ok = await runTests(args, "test");
 process.exit(ok ? 0 : 1);

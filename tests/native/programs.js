@@ -27,11 +27,14 @@ const anyCompiler = ["gcc", "cc", "clang"].find((name) => (process.env.PATH ?? "
 
 const variants = {
 	test: { compiler: "clang", flags: ["-g", "-O1", ...sanitizers], link: sanitizers },
+	/* The profile of a microcontroller; the rings of its streams are those that the lwIP of the system, built for windows of 64 KB, asks for. */
+	device: { compiler: "clang", flags: ["-g", "-O1", "-DTN_DEVICE", "-DTN_STREAM_SEND=65536", "-DTN_STREAM_RECEIVE=65536", ...sanitizers], link: sanitizers },
 	fuzz: { compiler: "clang", flags: ["-g", "-O1", "-fsanitize=fuzzer-no-link", ...sanitizers], link: ["-fsanitize=fuzzer", ...sanitizers] },
 	bench: { compiler: "gcc", flags: ["-O3"], link: [] },
 	vectors: { compiler: anyCompiler, flags: ["-O1", "-Wno-unused-function", "-Wno-unused-variable", "-Wno-type-limits"], link: [] },
 	"check-gcc": { compiler: "gcc", flags: ["-O2"] },
 	"check-clang": { compiler: "clang", flags: ["-O2"] },
+	"check-device": { compiler: "gcc", flags: ["-Os", "-DTN_DEVICE", "-DTN_STREAM_SEND=65536", "-DTN_STREAM_RECEIVE=65536"] },
 };
 
 /** Files of a folder, sorted. */

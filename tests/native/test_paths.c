@@ -206,7 +206,7 @@ TN_TEST("[relay 53] 33 packets queued while connecting: the first is the one los
 	net_free(net);
 }
 
-TN_TEST("DISCO for a region goes before packets and does not push them out")
+TN_TEST_DESKTOP("DISCO for a region goes before packets and does not push them out")
 {
 	struct net *net = net_new();
 	struct host *a = net_host(net, 1);

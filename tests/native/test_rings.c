@@ -258,7 +258,7 @@ static uint32_t establish(struct raw *raw, bool is_ip6)
 	return sequence;
 }
 
-TN_TEST("coalesced segments arrive whole, odd lengths and a damaged one among them")
+TN_TEST_DESKTOP("coalesced segments arrive whole, odd lengths and a damaged one among them")
 {
 	for (unsigned is_ip6 = 0; is_ip6 < 2; is_ip6++) {
 		struct net *net = net_new();
@@ -297,7 +297,7 @@ TN_TEST("coalesced segments arrive whole, odd lengths and a damaged one among th
 	}
 }
 
-TN_TEST("several segments in one turn are acknowledged at once, the last of them")
+TN_TEST_DESKTOP("several segments in one turn are acknowledged at once, the last of them")
 {
 	struct net *net = net_new();
 	struct host *a = net_host(net, 1);
@@ -315,7 +315,7 @@ TN_TEST("several segments in one turn are acknowledged at once, the last of them
 	net_free(net);
 }
 
-TN_TEST("a gap that closes before more than 64 KB promises no more than the ring can hold")
+TN_TEST_DESKTOP("a gap that closes before more than 64 KB promises no more than the ring can hold")
 {
 	enum { SEGMENT = 1200, FILL = 100, GAP = 100, MORE = 60 };
 	struct net *net = net_new();

@@ -82,7 +82,7 @@ TN_TEST("TCP over IPv4 and IPv6 carries bytes both ways, exactly")
 	net_peers(a, b);
 	exchange(net, a, b, b->address4, 2000000);
 	exchange(net, b, a, a->address6, 500000);
-	CHECK(a->node->interface.coalesced > 500);
+	CHECK(TN_COALESCE == 1 || a->node->interface.coalesced > 500);
 	CHECK_EQ(a->node->interface.leaked + b->node->interface.leaked, 0);
 	CHECK_EQ(net_counter(a, "socketsUsed"), 0);
 	CHECK_EQ(net_counter(b, "socketsUsed"), 0);
@@ -122,7 +122,7 @@ TN_TEST("the TCP window closes while the VM does not read, and opens again")
 	uint32_t held = sent;
 	CHECK(held < 3000000 && held >= TN_STREAM_RECEIVE);
 	uint32_t in_ring = tn_ring_used(&b->node->sockets.slots[server & 0xffff].receive);
-	CHECK(in_ring <= TN_STREAM_RECEIVE && in_ring > TN_STREAM_RECEIVE - 70000);
+	CHECK(in_ring <= TN_STREAM_RECEIVE && in_ring + 70000 > TN_STREAM_RECEIVE);
 	for (unsigned i = 0; i < 3000 && received < 3000000; i++) {
 		write_some(a, client, &sent, 3000000);
 		net_run(net, 10);
@@ -168,7 +168,7 @@ TN_TEST("without nodelay small writes wait for each other, and acknowledgements 
 	net_free(net);
 }
 
-TN_TEST("windows beyond 64 KB: more than 80 segments of one connection are on their way at once")
+TN_TEST_DESKTOP("windows beyond 64 KB: more than 80 segments of one connection are on their way at once")
 {
 	struct net *net = net_new();
 	struct host *a = net_host(net, 1), *b = net_host(net, 2);
@@ -269,7 +269,7 @@ TN_TEST("behind a queue of 32 packets that drops the rest, TCP goes on at the pa
 	}
 }
 
-TN_TEST("bytes written before a graceful close arrive, then the end")
+TN_TEST_DESKTOP("bytes written before a graceful close arrive, then the end")
 {
 	struct net *net = net_new();
 	struct host *a = net_host(net, 1), *b = net_host(net, 2);
@@ -303,7 +303,7 @@ static unsigned connections_of(const struct host *host)
 	return count;
 }
 
-TN_TEST("a connection that was let go of ends within a minute of standing still, also if the peer answers every probe of its closed window")
+TN_TEST_DESKTOP("a connection that was let go of ends within a minute of standing still, also if the peer answers every probe of its closed window")
 {
 	/* All is sent and only FIN finds no window; the rest is with lwIP; it is in the ring, too. */
 	static const uint32_t lengths[] = {TN_STREAM_RECEIVE, TN_STREAM_RECEIVE + 100000, TN_STREAM_RECEIVE + 400000};
@@ -316,7 +316,7 @@ TN_TEST("a connection that was let go of ends within a minute of standing still,
 		net_settle(net);
 		uint32_t client = net_connect(a, b->address4, 7), sent = 0;
 		net_run(net, 100);
-		while (sent < lengths[i]) {
+		for (unsigned j = 0; j < 1000 && sent < lengths[i]; j++) {
 			write_some(a, client, &sent, lengths[i]);
 			net_run(net, 50);
 		}
@@ -336,7 +336,7 @@ TN_TEST("a connection that was let go of ends within a minute of standing still,
 	}
 }
 
-TN_TEST("bytes written before a graceful close arrive also at a slow reader, and within ten minutes it is over")
+TN_TEST_DESKTOP("bytes written before a graceful close arrive also at a slow reader, and within ten minutes it is over")
 {
 	for (unsigned is_too_slow = 0; is_too_slow < 2; is_too_slow++) {
 		struct net *net = net_new();
@@ -347,7 +347,7 @@ TN_TEST("bytes written before a graceful close arrive also at a slow reader, and
 		net_settle(net);
 		uint32_t client = net_connect(a, b->address4, 7), sent = 0, received = 0, total = TN_STREAM_RECEIVE + 100000;
 		net_run(net, 100);
-		while (sent < total) {
+		for (unsigned i = 0; i < 1000 && sent < total; i++) {
 			write_some(a, client, &sent, total);
 			net_run(net, 50);
 		}
@@ -568,19 +568,19 @@ TN_TEST("a node that ends leaves no connection in lwIP, which would speak throug
 	net_listen(b, 7);
 	net_settle(net);
 	net_raw_handshake(raw);
-	/* Let go of with bytes that nobody takes; finished; half open. */
-	uint32_t stuck = net_connect(a, b->address4, 7), over = net_connect(a, b->address4, 7), sent = 0;
+	/* Half open; finished; let go of while nobody answers. */
+	net_raw_packet(raw, packet, net_tcp(packet, raw->address4, a->address4, 1234, 7, 999, 0, TN_TCP_SYN, NULL, 0));
+	uint32_t over = net_connect(a, b->address4, 7), stuck = net_connect(a, b->address4, 7);
 	net_run(net, 100);
-	for (unsigned i = 0; i < 20; i++) {
-		write_some(a, stuck, &sent, TN_STREAM_RECEIVE);
-		net_run(net, 50);
-	}
-	net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, stuck, 0, 0);
 	net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, over, 0, 0);
 	net_run(net, 100);
-	for (unsigned slot = 1; slot < 3; slot++)
-		net_handle_command(b, TN_COMMAND_SOCKET_CLOSE, slot | 1u << 16, 0, 0);
-	net_raw_packet(raw, packet, net_tcp(packet, raw->address4, a->address4, 1234, 7, 999, 0, TN_TCP_SYN, NULL, 0));
+	for (unsigned slot = 1; slot < 3; slot++) {
+		if (b->sockets[slot].closed)
+			net_handle_command(b, TN_COMMAND_SOCKET_CLOSE, slot | 1u << 16, 0, 0);
+	}
+	net_run(net, 100);
+	net->is_cut = true;
+	net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, stuck, 0, 0);
 	net_run(net, 100);
 	CHECK_EQ(net_counter(a, "socketsUsed"), 1);
 	CHECK_EQ(count_of(tcp_active_pcbs, index), 2);

@@ -106,7 +106,7 @@ TN_TEST("[tunnel 17] not under load mac2 is ignored, and load ends a second afte
 	CHECK_EQ(b->in.reply_to, TN_WG_REPLY_PATH);
 }
 
-TN_TEST("under load each source gets 5 at once and 20 a second, cookie or not")
+TN_TEST_DESKTOP("under load each source gets 5 at once and 20 a second, cookie or not")
 {
 	world_reset(1000);
 	struct device *b = device_new();

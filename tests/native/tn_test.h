@@ -9,7 +9,7 @@
  *
  * prints "ok - name" or "not ok - name" for each test and "N passed, M failed" at the end; the exit code is 0 when none failed.
  * A failed CHECK names file, line and values and the test goes on; REQUIRE returns from the (void) function it stands in.
- * A program takes a part of a test name as its argument and then runs only the tests that contain it.
+ * TN_TEST_DESKTOP is left out when the pools are those of a microcontroller. A program takes a part of a test name as its argument and then runs only the tests that contain it.
  *
  * TN_VECTOR_TEST(kind, name) is a test that needs nothing but the vectors of that kind. Compiled with TN_VECTORS_ONLY="kind", a program has only
  * those, runs them on whatever file its vectors_<kind>.h was made of, and counts vectors (TEST_VECTOR) instead of tests: scripts/vectors.js.
@@ -56,13 +56,20 @@ static inline void tn_test_add(const char *name, void (*run)(void))
 	static void TN_TEST_JOIN(tn_test_run_, id)(void)
 
 /** Defines a test; the name is the sentence it proves, with the tag of the document's checklist in front: "[tunnel 8] ...". */
+#define TN_TEST_LEFT_OUT(id) __attribute__((unused)) static void TN_TEST_JOIN(tn_test_run_, id)(void)
 #ifndef TN_VECTORS_ONLY
 #define TN_TEST(text) TN_TEST_NAMED(__COUNTER__, text)
 #define TN_VECTOR_TEST(kind, text) TN_TEST(text)
 #else
-#define TN_TEST_LEFT_OUT(id) __attribute__((unused)) static void TN_TEST_JOIN(tn_test_run_, id)(void)
 #define TN_TEST(text) TN_TEST_LEFT_OUT(__COUNTER__)
 #define TN_VECTOR_TEST(kind, text) TN_TEST_NAMED(__COUNTER__, kind "\n" text)
+#endif
+
+/** A test that needs the desktop's pools (tn_config.h): with TN_DEVICE it is left out. */
+#ifndef TN_DEVICE
+#define TN_TEST_DESKTOP(text) TN_TEST(text)
+#else
+#define TN_TEST_DESKTOP(text) TN_TEST_LEFT_OUT(__COUNTER__)
 #endif
 
 static inline bool tn_test_check(bool ok, const char *file, int line, const char *text)
