@@ -71,8 +71,8 @@ static size_t whole_frame(const uint8_t *bytes, size_t length)
 {
 	if (length < TN_DERP_FRAME_HEADER)
 		return 0;
-	const size_t frame = TN_DERP_FRAME_HEADER + (size_t)tn_load32be(bytes + 1);
-	return frame <= length && frame <= TN_DERP_ASSEMBLY ? frame : 0;
+	const uint32_t payload = tn_load32be(bytes + 1);
+	return payload <= TN_DERP_ASSEMBLY - TN_DERP_FRAME_HEADER && payload <= length - TN_DERP_FRAME_HEADER ? TN_DERP_FRAME_HEADER + payload : 0;
 }
 
 /** Copies what is there of the head, then of the body. @return bytes taken */
