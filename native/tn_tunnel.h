@@ -202,7 +202,7 @@ bool tn_tunnel_echo_reply(struct tn_tunnel *tunnel, unsigned slot, const struct 
 /** Notes an echo request that leaves. */
 void tn_tunnel_echo_request(struct tn_tunnel *tunnel, const struct tn_packet *packet);
 
-/** Tells the sender of a dropped SYN that our rules refuse it. */
-void tn_tunnel_reject(struct tn_tunnel *tunnel, const struct tn_packet *refused);
+/** Tells the sender of a dropped SYN that our rules refuse it, or our shields, which are always up for a jailed peer. */
+void tn_tunnel_reject(struct tn_tunnel *tunnel, unsigned slot, const struct tn_packet *refused);
 
 #endif

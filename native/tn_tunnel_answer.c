@@ -92,7 +92,7 @@ bool tn_tunnel_echo_reply(struct tn_tunnel *tunnel, unsigned slot, const struct 
 	return false;
 }
 
-void tn_tunnel_reject(struct tn_tunnel *tunnel, const struct tn_packet *refused)
+void tn_tunnel_reject(struct tn_tunnel *tunnel, unsigned slot, const struct tn_packet *refused)
 {
 	uint8_t reject[TN_TSMP_MAX];
 	uint64_t second = tunnel->now / SECOND_MS;
@@ -106,7 +106,8 @@ void tn_tunnel_reject(struct tn_tunnel *tunnel, const struct tn_packet *refused)
 		tunnel->counters.rate_limited++;
 		return;
 	}
-	size_t length = tn_tsmp_reject(reject, sizeof reject, refused, tunnel->shields_up ? TN_TSMP_BY_SHIELDS : TN_TSMP_BY_RULES);
+	bool is_shielded = tunnel->shields_up || tunnel->peers[slot].jailed;
+	size_t length = tn_tsmp_reject(reject, sizeof reject, refused, is_shielded ? TN_TSMP_BY_SHIELDS : TN_TSMP_BY_RULES);
 	if (length == 0)
 		return;
 	tunnel->rejects++;

@@ -97,7 +97,7 @@ static void receive_packet(struct tn_tunnel *tunnel, unsigned slot, uint8_t *byt
 	enum tn_verdict verdict = tn_filter_in(peer->jailed ? &tunnel->jailed_filter : &tunnel->filter, &packet, has_capability, &question);
 	if (verdict != TN_ACCEPT && !is_for_peerapi(tunnel, &packet)) {
 		tunnel->counters.filtered_in++;
-		tn_tunnel_reject(tunnel, &packet);
+		tn_tunnel_reject(tunnel, slot, &packet);
 		return;
 	}
 	if (!tn_tunnel_is_own(tunnel, packet.destination) || tn_tunnel_is_own(tunnel, packet.source)) {

@@ -287,6 +287,15 @@ TN_TEST("[tunnel 49] a refused inbound IPv4 SYN makes one reject of 27 bytes wit
 		net_raw_packet(raw, packet, net_tcp(packet, raw->address4, a->address4, 1234, 443, 1, 0, TN_TCP_SYN, NULL, 0));
 	net_settle(net);
 	CHECK(raw->packet_count <= TN_REJECTS_PER_SECOND);
+	/* For a jailed peer the shields are always up. */
+	net_filter(a, 0, 65535, false);
+	net_peer(a, 1, raw->public_key, raw->address4, raw->address6, NULL, 0, 0, 1);
+	net_run(net, 1000);
+	raw->packet_count = 0;
+	net_raw_packet(raw, packet, net_tcp(packet, raw->address4, a->address4, 1234, 443, 1, 0, TN_TCP_SYN, NULL, 0));
+	net_settle(net);
+	REQUIRE(raw->packet_count == 1);
+	CHECK_EQ(raw->packets[0].bytes[22], 'S');
 	net_free(net);
 }
 
