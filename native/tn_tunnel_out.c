@@ -191,9 +191,16 @@ static void masquerade(struct tn_tunnel *tunnel, const struct tn_peer *peer, str
 		tn_packet_set_source(packet, place, peer->masquerade6);
 }
 
+/** 255.255.255.255, which an exit node's 0.0.0.0/0 would draw in. */
+static bool is_broadcast(const struct tn_packet *packet)
+{
+	static const uint8_t address[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	return memcmp(packet->destination, address, sizeof address) == 0;
+}
+
 static bool is_sendable(struct tn_tunnel *tunnel, const struct tn_packet *packet)
 {
-	if (packet->version == 0 || tn_packet_is_to_multicast(packet) || tn_packet_is_to_link_local(packet)) {
+	if (packet->version == 0 || tn_packet_is_to_multicast(packet) || tn_packet_is_to_link_local(packet) || is_broadcast(packet)) {
 		tunnel->counters.filtered_out++;
 		return false;
 	}
