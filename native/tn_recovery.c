@@ -86,11 +86,20 @@ uint32_t tn_recovery_acceptable(const struct tcp_pcb *pcb)
 	return TCP_SEQ_GT(pcb->snd_nxt, end) ? end : pcb->snd_nxt;
 }
 
+/** The first segment goes to those to be sent. lwIP counts that as a time-out, and would wait sixteen times as long for the next one after three. */
+static bool repeat(struct tcp_pcb *pcb)
+{
+	u8_t timeouts = pcb->nrtx;
+	bool is_queued = tcp_rexmit(pcb) == ERR_OK;
+	pcb->nrtx = timeouts;
+	return is_queued;
+}
+
 /** What is next is lost too, and goes out again without waiting for more. */
 static void believe_loss(struct tn_recovery *recovery, struct tcp_pcb *pcb)
 {
 	recovery->doubt = TN_RECOVERY_CERTAIN;
-	if (pcb->unacked != NULL && tcp_rexmit(pcb) == ERR_OK)
+	if (pcb->unacked != NULL && repeat(pcb))
 		tcp_output(pcb);
 }
 
@@ -126,7 +135,7 @@ void tn_recovery_acknowledged(struct tn_recovery *recovery, struct tcp_pcb *pcb)
 		else if (is_whole)
 			recovery->is_active = false;
 		else if (pcb->unacked != NULL)
-			tcp_rexmit(pcb);
+			repeat(pcb);
 	}
 	apply_limit(recovery, pcb);
 }
@@ -214,7 +223,7 @@ uint64_t tn_recovery_probe(struct tn_recovery *recovery, struct tcp_pcb *pcb, ui
 	} else if (recovery->doubt == TN_RECOVERY_PARTIAL)
 		recovery->doubt = TN_RECOVERY_CERTAIN;
 	recovery->is_timing = false;
-	if (tcp_rexmit(pcb) == ERR_OK)
+	if (repeat(pcb))
 		tcp_output(pcb);
 	put_back(pcb);
 	recovery->probes++;

@@ -207,3 +207,27 @@ TN_TEST("a path that stands still and goes on costs one repeated segment, and no
 	CHECK_EQ(c.raw->packet_count, 10);
 	net_free(c.net);
 }
+
+TN_TEST("after an outage of five seconds a connection goes on within ten: probes do not count as time-outs, each of which doubles the next")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	uint8_t piece[2000] = {0};
+	net_peers(a, b);
+	net_listen(b, 7);
+	net_settle(net);
+	uint32_t client = net_connect(a, b->address4, 7);
+	net_run(net, 100);
+	for (unsigned i = 0; i < 20; i++) {
+		tn_node_vm_write(a->node, client, piece, sizeof piece);
+		net_run(net, 1000);
+		CHECK_EQ(tn_node_vm_read(b->node, b->last_accepted, piece, sizeof piece), sizeof piece);
+	}
+	net->is_cut = true;
+	tn_node_vm_write(a->node, client, piece, sizeof piece);
+	net_run(net, 5000);
+	net->is_cut = false;
+	net_run(net, 6500);
+	CHECK_EQ(tn_node_vm_read(b->node, b->last_accepted, piece, sizeof piece), sizeof piece);
+	net_free(net);
+}
