@@ -16,9 +16,11 @@
 #if LWIP_NETIF_TX_SINGLE_PBUF
 #define WRITE_FLAGS TCP_WRITE_FLAG_COPY
 #define IS_COPIED true
+#define PBUFS_OF_SEGMENT 1u
 #else
 #define WRITE_FLAGS 0
 #define IS_COPIED false
+#define PBUFS_OF_SEGMENT 2u
 #endif
 
 /**
@@ -93,6 +95,21 @@ static bool must_wait(const struct tn_socket *socket, uint32_t available)
 	return available < pcb->mss && !socket->no_delay && !socket->is_closing && (pcb->unacked != NULL || pcb->unsent != NULL);
 }
 
+/** Bytes in a segment that lwIP makes: it wants two in the largest window that the peer has told. */
+static uint32_t segment_of(const struct tcp_pcb *pcb)
+{
+	uint32_t half = pcb->snd_wnd_max / 2;
+	return half > 0 && half < pcb->mss ? half : pcb->mss;
+}
+
+/** Bytes that lwIP takes now: it takes all that it is given, or nothing, and not more segments than its queue holds. */
+static uint32_t room_of(const struct tcp_pcb *pcb)
+{
+	uint32_t segments = pcb->snd_queuelen < TCP_SND_QUEUELEN ? (TCP_SND_QUEUELEN - (uint32_t)pcb->snd_queuelen) / PBUFS_OF_SEGMENT : 0;
+	uint32_t room = segments * segment_of(pcb);
+	return room < pcb->snd_buf ? room : pcb->snd_buf;
+}
+
 /** Moves bytes from the send ring into lwIP, in whole segments while there are more. */
 static bool fill(struct tn_socket *socket)
 {
@@ -104,18 +121,18 @@ static bool fill(struct tn_socket *socket)
 		const uint8_t *bytes;
 		uint32_t used = tn_ring_used(&socket->send) - socket->queued;
 		uint32_t length = tn_ring_peek(&socket->send, socket->queued, &bytes);
-		uint32_t room = pcb->snd_buf;
+		uint32_t room = room_of(pcb), segment = segment_of(pcb);
 		if (length == 0 || room == 0)
 			break;
 		if (length > room)
 			length = room;
 		if (length > UINT16_MAX)
 			length = UINT16_MAX;
-		if (length < used && pcb->mss > 0) {
-			if (length < pcb->mss && length == room)
+		if (length < used && segment > 0) {
+			if (length < segment && length == room)
 				break;
-			if (length > pcb->mss)
-				length -= length % pcb->mss;
+			if (length > segment)
+				length -= length % segment;
 		}
 		if (must_wait(socket, used))
 			break;

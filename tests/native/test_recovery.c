@@ -231,3 +231,35 @@ TN_TEST("after an outage of five seconds a connection goes on within ten: probes
 	CHECK_EQ(tn_node_vm_read(b->node, b->last_accepted, piece, sizeof piece), sizeof piece);
 	net_free(net);
 }
+
+TN_TEST("a peer with a window of two hundred bytes gets all of a long write, piece by piece")
+{
+	struct connection c = {.net = net_new()};
+	uint8_t packet[128];
+	size_t segments;
+	c.host = net_host(c.net, 1);
+	c.raw = net_raw(c.host, 3, NULL, 0, 0);
+	net_listen(c.host, 7);
+	net_settle(c.net);
+	net_raw_handshake(c.raw);
+	size_t length = net_tcp(packet, c.raw->address4, c.host->address4, 1234, 7, PEER_SEQUENCE - 1, 0, TN_TCP_SYN, NULL, 0);
+	tn_store16be(packet + 34, 200);
+	tn_store16be(packet + 36, 0);
+	tn_checksum_fill(packet, length);
+	net_raw_packet(c.raw, packet, length);
+	net_settle(c.net);
+	c.sequence = tn_load32be(c.raw->packets[0].bytes + 24) + 1;
+	say(&c, PEER_SEQUENCE, c.sequence, 200, 0);
+	c.socket = c.host->last_accepted;
+	write_zeros(&c, 60000);
+	uint32_t end = c.sequence;
+	for (unsigned i = 0; i < 1000 && end - c.sequence < 60000; i++) {
+		c.raw->packet_count = 0;
+		say(&c, PEER_SEQUENCE, end, 200, 0);
+		net_run(c.net, 250);
+		uint32_t now = sent_up_to(&c, &segments);
+		end = (int32_t)(now - end) > 0 ? now : end;
+	}
+	CHECK_EQ(end - c.sequence, 60000);
+	net_free(c.net);
+}
