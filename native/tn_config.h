@@ -12,7 +12,7 @@
  *   staged packets of a peer   the oldest is dropped
  *   waiting packets            the address that waits longest gives way
  *   commands                   send() says no, the caller tries again
- *   events                     the event is dropped; socket events are flags and never lost
+ *   events                     the event is dropped, one that anybody may cause by half of the ring; socket events are flags and never lost
  *   DERP queues                the oldest packet of the same kind is dropped
  */
 #ifndef TN_CONFIG_H
@@ -102,6 +102,10 @@
 #endif
 #ifndef TN_EVENT_RING
 #define TN_EVENT_RING TN_PROFILE(4096, 262144)
+#endif
+/** Events that the VM is told before it has to be woken again, so that a flood does not keep it from everything else. */
+#ifndef TN_EVENTS_PER_WAKE
+#define TN_EVENTS_PER_WAKE TN_PROFILE(32, 1024)
 #endif
 #ifndef TN_DERP_RING
 #define TN_DERP_RING TN_PROFILE(8192, 1048576)

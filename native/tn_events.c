@@ -27,3 +27,13 @@ bool tn_events_put(struct tn_events *events, uint8_t type, uint8_t flags, uint16
 	events->wanted = true;
 	return true;
 }
+
+bool tn_events_pass(struct tn_events *events, uint8_t type, uint8_t flags, uint16_t argument, const void *first, size_t first_length, const void *second,
+                    size_t second_length)
+{
+	if (tn_ring_used(&events->ring) >= events->ring.size / 2) {
+		events->dropped++;
+		return false;
+	}
+	return tn_events_put(events, type, flags, argument, first, first_length, second, second_length);
+}

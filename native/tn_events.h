@@ -17,4 +17,8 @@ struct tn_events {
 bool tn_events_put(struct tn_events *events, uint8_t type, uint8_t flags, uint16_t argument, const void *first, size_t first_length, const void *second,
                    size_t second_length);
 
+/** As tn_events_put, for what anybody may send us: half of the ring is left to what the node itself has to tell. */
+bool tn_events_pass(struct tn_events *events, uint8_t type, uint8_t flags, uint16_t argument, const void *first, size_t first_length, const void *second,
+                    size_t second_length);
+
 #endif

@@ -143,7 +143,7 @@ static void take_commands(struct tn_node *node)
 		tn_ring_pop(&node->commands);
 	}
 	/* Asked for even if there was nothing: the ring may have been emptied before the VM could say that it found it full. */
-	if (atomic_load_explicit(&node->want_room, memory_order_relaxed) != 0 && atomic_exchange_explicit(&node->want_room, 0, memory_order_acq_rel) != 0)
+	if (atomic_load_explicit(&node->want_wake, memory_order_relaxed) != 0 && atomic_exchange_explicit(&node->want_wake, 0, memory_order_acq_rel) != 0)
 		node->events.wanted = true;
 	if (!is_any)
 		return;
@@ -185,7 +185,7 @@ uint64_t tn_node_turn(struct tn_node *node)
 
 static bool has_work(struct tn_node *node)
 {
-	if (tn_ring_used(&node->commands) > 0 || tn_ring_used(&node->derp) > 0 || atomic_load_explicit(&node->want_room, memory_order_relaxed) != 0)
+	if (tn_ring_used(&node->commands) > 0 || tn_ring_used(&node->derp) > 0 || atomic_load_explicit(&node->want_wake, memory_order_relaxed) != 0)
 		return true;
 	for (size_t i = 0; i < TN_SOCKET_WORDS; i++) {
 		if (atomic_load_explicit(&node->sockets.touched[i], memory_order_relaxed) != 0)

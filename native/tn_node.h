@@ -67,7 +67,7 @@ bool tn_node_vm_send(struct tn_node *node, const uint8_t *record, size_t length)
 /** The wake-up has arrived: events that come from now on make a new one. */
 void tn_node_vm_wake(struct tn_node *node);
 
-/** Copies the next event record. One that is larger than buffer is dropped. @return its length, 0 when there is none */
+/** Copies the next event record. One that is larger than buffer is dropped. @return its length, 0 when there is none until the VM is woken again */
 size_t tn_node_vm_receive(struct tn_node *node, uint8_t *buffer, size_t size);
 
 /** @return handle of a free socket, 0 when there is none */

@@ -35,7 +35,7 @@ struct tn_node {
 	struct tn_ring derp;
 	_Atomic uint32_t is_asleep;    /* tunnel thread: waits for a kick */
 	_Atomic uint32_t is_woken;     /* a wake-up of the VM is on its way */
-	_Atomic uint32_t want_room;    /* the VM found the command ring full */
+	_Atomic uint32_t want_wake;    /* the VM wants to be woken: it found the command ring full, or was told enough for once */
 	_Atomic uint32_t derp_dropped; /* packets from DERP that found their ring full */
 	bool is_started;
 
@@ -44,6 +44,7 @@ struct tn_node {
 	size_t raised_word;
 	struct tn_socket *current; /* socket whose flags are being told */
 	uint32_t current_flags;
+	uint32_t told;      /* events since it was woken */
 	uint32_t too_large; /* events larger than the VM's buffer */
 	uint32_t no_memory; /* commands lost for want of memory */
 	struct tn_derp_reader readers[TN_REGIONS];

@@ -74,13 +74,14 @@ bool tn_node_vm_send(struct tn_node *node, const uint8_t *record, size_t length)
 	else
 		is_sent = tn_ring_put(&node->commands, record, (uint32_t)length);
 	if (!is_sent)
-		atomic_store_explicit(&node->want_room, 1, memory_order_release);
+		atomic_store_explicit(&node->want_wake, 1, memory_order_release);
 	kick(node);
 	return is_sent;
 }
 
 void tn_node_vm_wake(struct tn_node *node)
 {
+	node->told = 0;
 	atomic_exchange_explicit(&node->is_woken, 0, memory_order_acq_rel);
 }
 
@@ -174,7 +175,8 @@ static struct tn_socket *next_socket(struct tn_node *node)
 	return NULL;
 }
 
-size_t tn_node_vm_receive(struct tn_node *node, uint8_t *buffer, size_t size)
+/** @return length of the next event, 0 when there is none */
+static size_t next_event(struct tn_node *node, uint8_t *buffer, size_t size)
 {
 	uint32_t length;
 	const uint8_t *record;
@@ -201,6 +203,18 @@ size_t tn_node_vm_receive(struct tn_node *node, uint8_t *buffer, size_t size)
 			return 0;
 		node->current_flags = atomic_exchange_explicit(&node->current->flags, 0, memory_order_acq_rel);
 	}
+}
+
+size_t tn_node_vm_receive(struct tn_node *node, uint8_t *buffer, size_t size)
+{
+	size_t length = node->told < TN_EVENTS_PER_WAKE ? next_event(node, buffer, size) : 0;
+	if (length == 0)
+		return 0;
+	if (++node->told == TN_EVENTS_PER_WAKE) {
+		atomic_store_explicit(&node->want_wake, 1, memory_order_release);
+		kick(node);
+	}
+	return length;
 }
 
 uint32_t tn_node_vm_open(struct tn_node *node)

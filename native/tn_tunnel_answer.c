@@ -21,7 +21,7 @@ static void report(struct tn_tunnel *tunnel, unsigned slot, const struct tn_pack
 {
 	uint8_t body[20];
 	peer_and_source(tunnel, slot, packet, body);
-	tn_events_put(tunnel->events, TN_EVENT_TSMP, 0, 0, body, sizeof body, packet->bytes + packet->transport, packet->length - packet->transport);
+	tn_events_pass(tunnel->events, TN_EVENT_TSMP, 0, 0, body, sizeof body, packet->bytes + packet->transport, packet->length - packet->transport);
 }
 
 static void answer_ping(struct tn_tunnel *tunnel, unsigned slot, const struct tn_packet *ping)

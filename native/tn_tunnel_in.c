@@ -23,7 +23,7 @@
 static void want_key(struct tn_tunnel *tunnel, const uint8_t key[32], uint8_t flags, const struct tn_origin *origin, const uint8_t *datagram, size_t length)
 {
 	if (tn_waiting_add_message(&tunnel->waiting, key, origin->source, origin->source_length, origin->region, datagram, length, tunnel->now))
-		tn_events_put(tunnel->events, TN_EVENT_PEER_WANTED, flags, 0, key, 32, NULL, 0);
+		tn_events_pass(tunnel->events, TN_EVENT_PEER_WANTED, flags, 0, key, 32, NULL, 0);
 }
 
 /** Whether the peer that sent a packet has a capability: asked by the filter. */
@@ -171,7 +171,7 @@ static void receive_derp(struct tn_tunnel *tunnel, const struct tn_origin *origi
 			peer->learned_region = origin->region;
 	}
 	if (tn_classify_is_disco(datagram, length))
-		tn_events_put(tunnel->events, TN_EVENT_DERP_DISCO, 0, origin->region, origin->source, 32, datagram, length);
+		tn_events_pass(tunnel->events, TN_EVENT_DERP_DISCO, 0, origin->region, origin->source, 32, datagram, length);
 	else if (slot >= 0)
 		receive_wireguard(tunnel, origin, datagram, length);
 	else
@@ -190,11 +190,11 @@ void tn_tunnel_receive(struct tn_tunnel *tunnel, const struct tn_origin *origin,
 	if (geneve)
 		tunnel->counters.geneve++;
 	else if (kind == TN_DATAGRAM_STUN)
-		tn_events_put(tunnel->events, TN_EVENT_STUN, 0, 0, origin->source, TN_ENDPOINT, datagram, length);
+		tn_events_pass(tunnel->events, TN_EVENT_STUN, 0, 0, origin->source, TN_ENDPOINT, datagram, length);
 	else if (!tunnel->has_key)
 		tunnel->counters.without_key++;
 	else if (kind == TN_DATAGRAM_DISCO)
-		tn_events_put(tunnel->events, TN_EVENT_DISCO, 0, 0, origin->source, TN_ENDPOINT, datagram, length);
+		tn_events_pass(tunnel->events, TN_EVENT_DISCO, 0, 0, origin->source, TN_ENDPOINT, datagram, length);
 	else
 		receive_wireguard(tunnel, origin, datagram, length);
 }

@@ -408,6 +408,74 @@ TN_TEST("a peer to which we have another address sees and is seen by that one")
 	net_free(net);
 }
 
+TN_TEST("a VM is told so many events and no more in one go, and the rest when it is woken next")
+{
+	enum { DATAGRAMS = 3 * TN_EVENTS_PER_WAKE };
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	struct raw *raw = net_raw(a, 3, NULL, 0, 0);
+	uint8_t packet[64], event[2304];
+	size_t told = 0, wakes = 0;
+	net_bind(a, 7);
+	net_settle(net);
+	net_raw_handshake(raw);
+	atomic_store(&a->node->is_woken, 1);
+	for (unsigned i = 0; i < DATAGRAMS; i++) {
+		net_raw_packet(raw, packet, net_udp(packet, raw->address4, a->address4, 1, 7, (const uint8_t *)"x", 1));
+		if (i % 1000 == 999)
+			net_turn(net);
+	}
+	net_turn(net);
+	for (a->is_woken = true; a->is_woken; wakes++) {
+		size_t now = 0, length;
+		a->is_woken = false;
+		tn_node_vm_wake(a->node);
+		while ((length = tn_node_vm_receive(a->node, event, sizeof event)) > 0) {
+			told += event[0] == TN_EVENT_UDP_RECEIVED;
+			now++;
+		}
+		CHECK(now <= TN_EVENTS_PER_WAKE);
+		CHECK_EQ(tn_node_vm_receive(a->node, event, sizeof event), 0);
+		if (!tn_node_may_sleep(a->node))
+			tn_node_turn(a->node);
+		tn_node_awake(a->node);
+	}
+	CHECK_EQ(told, DATAGRAMS);
+	CHECK(wakes >= 3 && wakes <= 5);
+	net_free(net);
+}
+
+TN_TEST("a flood of DISCO and STUN from strangers leaves room for what the node itself has to tell")
+{
+	static const uint8_t disco[6] = {0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac}, stun[8] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	uint8_t datagram[100] = {0}, nobody[16], from[18] = {1};
+	net_addresses(99, nobody, (uint8_t[16]){0}, (uint8_t[18]){0});
+	uint32_t socket = net_bind(a, 5000);
+	net_settle(net);
+	atomic_store(&a->node->is_woken, 1); /* the VM is busy */
+	for (unsigned i = 0; i < 4000; i++) {
+		if (i % 2 == 0)
+			memcpy(datagram, disco, sizeof disco);
+		else
+			memcpy(datagram, stun, sizeof stun);
+		net_put(net, from, a->endpoint, datagram, sizeof datagram);
+	}
+	net_turn(net);
+	CHECK(net_counter(a, "eventsDropped") > 0);
+	net_udp_send(a, socket, nobody, 7, (const uint8_t *)"x", 1);
+	net_turn(net);
+	a->is_woken = true;
+	net_forget(a);
+	net_vm(a);
+	net_settle(net);
+	const struct net_event *wanted = net_event(a, TN_EVENT_PEER_WANTED, 0);
+	REQUIRE(wanted != NULL);
+	CHECK_MEM(wanted->bytes + 4, nobody, 16);
+	net_free(net);
+}
+
 TN_TEST("an idle peer is told after 540 s, and then has no secret left")
 {
 	struct net *net = net_new();
