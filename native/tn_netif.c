@@ -218,6 +218,10 @@ void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *pac
 	uint8_t index = netif_get_index(&interface->netif);
 	if (!interface->is_up)
 		return;
+	if (packet->protocol == TN_PROTOCOL_ICMP6 && packet->version == 6 && !tn_packet_is_echo_request(packet)) {
+		interface->icmp_ignored++;
+		return;
+	}
 	if (tn_coalesce_add(&interface->run, bytes, packet, index))
 		return;
 	if (interface->run.count > 0) {

@@ -2,6 +2,7 @@
  * What the tunnel does with packets of a peer that says anything: sources, lengths, multicast, TSMP, rejects; and that the interface is an island.
  */
 #include "tn_net.h"
+#include "lwip/priv/nd6_priv.h"
 
 /** The first packet that a raw peer got of a protocol, or NULL. */
 static const struct net_datagram *got(const struct raw *raw, uint8_t protocol)
@@ -423,5 +424,47 @@ TN_TEST("the interface is an island: a LAN host that sends to our address gets n
 	CHECK_EQ(lan_packets, 0);
 	CHECK_EQ(net_count(a, TN_EVENT_UDP_RECEIVED) + net_count(a, TN_EVENT_ACCEPTED), 0);
 	netif_remove(&lan);
+	net_free(net);
+}
+
+TN_TEST("neighbour discovery and path MTU messages of a peer do not reach lwIP, whose tables are those of all interfaces")
+{
+	static const uint8_t everything6[18] = {0};
+	static const uint8_t router[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
+	                     server[16] = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	struct raw *raw = net_raw(a, 3, everything6, 1, 0);
+	uint8_t packet[128], icmp[64] = {0};
+	net_settle(net);
+	net_raw_handshake(raw);
+	memset(&destination_cache[0], 0, sizeof destination_cache[0]);
+	memcpy(destination_cache[0].destination_addr.addr, server, 16);
+	destination_cache[0].pmtu = 1500;
+	/* A router advertisement with a lifetime, a neighbour solicitation for our address, and "packet too big" for a packet of ours that another interface sent. */
+	icmp[0] = 134;
+	icmp[6] = 1;
+	for (unsigned i = 0; i < 3; i++) {
+		size_t length = net_ip(packet, i == 0 ? router : raw->address6, a->address6, TN_PROTOCOL_ICMP6, icmp, i == 0 ? 16 : i == 1 ? 24 : 48);
+		packet[7] = 255;
+		net_raw_packet(raw, packet, length);
+		memset(icmp, 0, sizeof icmp);
+		if (i == 0) {
+			icmp[0] = 135;
+			memcpy(icmp + 8, a->address6, 16);
+		} else {
+			icmp[0] = 2;
+			icmp[7] = 1;
+			icmp[8] = 0x60;
+			memcpy(icmp + 8 + 24, server, 16);
+		}
+	}
+	net_settle(net);
+	CHECK(default_router_list[0].neighbor_entry == NULL);
+	for (size_t i = 0; i < LWIP_ND6_NUM_NEIGHBORS; i++)
+		CHECK_EQ(neighbor_cache[i].state, ND6_NO_ENTRY);
+	CHECK_EQ(destination_cache[0].pmtu, 1500);
+	CHECK_EQ(net_counter(a, "icmpIgnored"), 3);
+	memset(&destination_cache[0], 0, sizeof destination_cache[0]);
 	net_free(net);
 }
