@@ -212,6 +212,24 @@ static bool may_open(struct tn_netif *interface)
 	return half_open < TN_HALF_OPEN && half_open + atomic_load_explicit(&interface->sockets->used, memory_order_relaxed) < TN_SOCKETS;
 }
 
+/** Whether the packet is for a socket of somebody else in this lwIP, bound to no interface, and for none of ours. */
+static bool is_for_others(const struct tn_packet *packet, uint8_t index)
+{
+	bool is_ours = false, is_others = false;
+	if (tn_packet_is_tcp_open(packet)) {
+		for (const struct tcp_pcb_listen *pcb = tcp_listen_pcbs.listen_pcbs; pcb != NULL; pcb = pcb->next) {
+			is_ours |= pcb->local_port == packet->destination_port && pcb->netif_idx == index;
+			is_others |= pcb->local_port == packet->destination_port && pcb->netif_idx == NETIF_NO_INDEX;
+		}
+	} else if (packet->protocol == TN_PROTOCOL_UDP) {
+		for (const struct udp_pcb *pcb = udp_pcbs; pcb != NULL; pcb = pcb->next) {
+			is_ours |= pcb->local_port == packet->destination_port && pcb->netif_idx == index;
+			is_others |= pcb->local_port == packet->destination_port && pcb->netif_idx == NETIF_NO_INDEX;
+		}
+	}
+	return is_others && !is_ours;
+}
+
 void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *packet)
 {
 	struct tn_netif *interface = context;
@@ -228,6 +246,10 @@ void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *pac
 		tn_netif_flush(interface);
 		if (tn_coalesce_add(&interface->run, bytes, packet, index))
 			return;
+	}
+	if (is_for_others(packet, index)) {
+		interface->not_ours++;
+		return;
 	}
 	if (tn_packet_is_tcp_open(packet) && !may_open(interface)) {
 		interface->half_open_dropped++;

@@ -1,8 +1,8 @@
 /*
  * The tailnet interface: one lwIP netif a node, an island. It has our addresses as /32 and /128, MTU 1280, and nothing that speaks by itself: no
  * neighbour discovery, no router solicitation, no group membership; and of ICMPv6 it takes echo requests only, since neighbours, routers and path MTUs are kept
- * for all interfaces together. Every socket is bound to it by index, so that nothing that arrives by another
- * interface reaches a socket of ours, whatever its address.
+ * for all interfaces together. Every socket is bound to it by index, so that nothing that arrives by another interface reaches a socket of ours, whatever its
+ * address; and nothing that arrives by it reaches a socket bound to none, whose answers would leave by the other interfaces in the clear.
  *
  * lwIP sees the addresses only while it takes a packet of ours. At other times no interface has them: no other one accepts packets for them, and
  * nothing that lwIP sends is looped back to an address of this node or of another node of the process (its loop-back wants the thread that tcpip_init
@@ -25,7 +25,7 @@ struct tn_netif {
 	bool is_up;
 	struct netif *default_before;
 	struct tn_coalesce run;
-	uint32_t half_open_dropped, coalesced, unreachable_suppressed, leaked, icmp_ignored;
+	uint32_t half_open_dropped, coalesced, unreachable_suppressed, leaked, icmp_ignored, not_ours;
 };
 
 /** Adds the interface to lwIP, without addresses. @return false when lwIP refuses (memory) */

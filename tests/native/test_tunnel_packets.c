@@ -427,6 +427,62 @@ TN_TEST("the interface is an island: a LAN host that sends to our address gets n
 	net_free(net);
 }
 
+static unsigned strangers_got;
+
+static err_t stranger_accepts(void *context, struct tcp_pcb *pcb, err_t error)
+{
+	(void)context;
+	(void)error;
+	strangers_got++;
+	tcp_abort(pcb);
+	return ERR_ABRT;
+}
+
+static void stranger_receives(void *context, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *address, u16_t port)
+{
+	(void)context;
+	(void)pcb;
+	(void)address;
+	(void)port;
+	strangers_got++;
+	pbuf_free(p);
+}
+
+TN_TEST("the interface is an island: sockets of lwIP that are not ours get nothing from a peer, whatever our rules allow")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	struct raw *raw = net_raw(a, 3, NULL, 0, 0);
+	uint8_t packet[128];
+	struct tcp_pcb *tcp = tcp_new_ip_type(IPADDR_TYPE_ANY);
+	struct udp_pcb *udp = udp_new_ip_type(IPADDR_TYPE_ANY);
+	CHECK_EQ(tcp_bind(tcp, IP_ANY_TYPE, 8080), ERR_OK);
+	tcp = tcp_listen(tcp);
+	tcp_accept(tcp, stranger_accepts);
+	CHECK_EQ(udp_bind(udp, IP_ANY_TYPE, 8080), ERR_OK);
+	udp_recv(udp, stranger_receives, NULL);
+	net_settle(net);
+	net_raw_handshake(raw);
+	for (unsigned is_ip6 = 0; is_ip6 < 2; is_ip6++) {
+		const uint8_t *from = is_ip6 ? raw->address6 : raw->address4, *to = is_ip6 ? a->address6 : a->address4;
+		net_raw_packet(raw, packet, net_udp(packet, from, to, 1234, 8080, (const uint8_t *)"x", 1));
+		net_raw_packet(raw, packet, net_tcp(packet, from, to, 1234, 8080, 999, 0, TN_TCP_SYN, NULL, 0));
+		net_settle(net);
+		const struct net_datagram *answer = got(raw, TN_PROTOCOL_TCP);
+		if (answer == NULL)
+			continue;
+		uint32_t sequence = tn_load32be(answer->bytes + (is_ip6 ? 44 : 24)) + 1;
+		raw->packet_count = 0;
+		net_raw_packet(raw, packet, net_tcp(packet, from, to, 1234, 8080, 1000, sequence, TN_TCP_ACK, NULL, 0));
+		net_settle(net);
+	}
+	CHECK_EQ(strangers_got, 0);
+	CHECK_EQ(net_counter(a, "droppedNotOurs"), 4);
+	tcp_close(tcp);
+	udp_remove(udp);
+	net_free(net);
+}
+
 TN_TEST("neighbour discovery and path MTU messages of a peer do not reach lwIP, whose tables are those of all interfaces")
 {
 	static const uint8_t everything6[18] = {0};
