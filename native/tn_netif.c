@@ -270,14 +270,14 @@ void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *pac
 	input(interface, p);
 }
 
-/** Keeps the list of finished connections short: lwIP walks it for every packet that opens one. */
+/** Keeps the list of our finished connections short: lwIP walks it for every packet that opens one. */
 static void reap_time_wait(void)
 {
 	unsigned count = 0;
 	struct tcp_pcb *pcb = tcp_tw_pcbs;
 	while (pcb != NULL) {
 		struct tcp_pcb *next = pcb->next;
-		if (++count > TIME_WAIT_MAX)
+		if (pcb->netif_idx != NETIF_NO_INDEX && ++count > TIME_WAIT_MAX)
 			tcp_abort(pcb);
 		pcb = next;
 	}

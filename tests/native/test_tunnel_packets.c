@@ -483,6 +483,29 @@ TN_TEST("the interface is an island: sockets of lwIP that are not ours get nothi
 	net_free(net);
 }
 
+TN_TEST("the interface is an island: of the finished connections in lwIP only ours give way")
+{
+	enum { STRANGERS = 200 };
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	struct tcp_pcb *strangers[STRANGERS];
+	unsigned left = 0;
+	net_settle(net);
+	for (size_t i = 0; i < STRANGERS; i++) {
+		strangers[i] = tcp_new();
+		strangers[i]->state = TIME_WAIT;
+		TCP_REG(&tcp_tw_pcbs, strangers[i]);
+	}
+	net_listen(a, 7);
+	net_run(net, 2000);
+	for (const struct tcp_pcb *pcb = tcp_tw_pcbs; pcb != NULL; pcb = pcb->next)
+		left++;
+	CHECK_EQ(left, STRANGERS);
+	while (tcp_tw_pcbs != NULL)
+		tcp_abort(tcp_tw_pcbs);
+	net_free(net);
+}
+
 TN_TEST("neighbour discovery and path MTU messages of a peer do not reach lwIP, whose tables are those of all interfaces")
 {
 	static const uint8_t everything6[18] = {0};
