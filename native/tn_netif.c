@@ -59,7 +59,8 @@ static err_t output(struct netif *netif, struct pbuf *p)
 	uint16_t length = pbuf_copy_partial(p, place, p->tot_len, 0);
 	unsigned protocol = place[0] >> 4 == 4 ? place[9] : place[6];
 	size_t transport = place[0] >> 4 == 4 ? TN_IP4_HEADER : TN_IP6_HEADER;
-	if ((protocol == TN_PROTOCOL_ICMP4 && length > transport && place[transport] == ICMP_UNREACHABLE) ||
+	bool is_later_fragment = place[0] >> 4 == 4 && (tn_load16be(place + 6) & 0x1fff) != 0;
+	if ((protocol == TN_PROTOCOL_ICMP4 && !is_later_fragment && length > transport && place[transport] == ICMP_UNREACHABLE) ||
 	    (protocol == TN_PROTOCOL_ICMP6 && length > transport && place[transport] == ICMP6_UNREACHABLE)) {
 		interface->unreachable_suppressed++;
 		return ERR_OK;

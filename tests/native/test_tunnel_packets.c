@@ -109,6 +109,24 @@ TN_TEST("[tunnel 42] an inner packet of 1281 to 2000 bytes is delivered, and its
 	net_free(net);
 }
 
+TN_TEST("the answer to a long echo request comes in fragments, all of them, whatever the bytes are")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	struct raw *raw = net_raw(a, 3, NULL, 0, 0);
+	uint8_t packet[2048], icmp[1500];
+	net_settle(net);
+	net_raw_handshake(raw);
+	memset(icmp, 3, sizeof icmp);
+	icmp[0] = 8;
+	icmp[1] = icmp[2] = icmp[3] = 0;
+	net_raw_packet(raw, packet, net_ip(packet, raw->address4, a->address4, TN_PROTOCOL_ICMP4, icmp, sizeof icmp));
+	net_settle(net);
+	REQUIRE(raw->packet_count == 2);
+	CHECK_EQ(raw->packets[0].length + raw->packets[1].length - 40u, sizeof icmp);
+	net_free(net);
+}
+
 TN_TEST("[tunnel 43] multicast, broadcast and link-local never leave and never enter")
 {
 	static const uint8_t destinations[][16] = {
