@@ -27,8 +27,6 @@
 #define US_PER_MS 1000u
 #define MAX_WAIT_MS 3600000u
 #define PORT_AT 2
-/** Batches taken from one socket before the node's turn: bounds what a flood can delay. */
-#define BATCHES_PER_TURN 4
 /** An unreachable destination is told at most this often. */
 #define ERROR_MS 1000u
 

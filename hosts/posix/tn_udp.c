@@ -143,12 +143,13 @@ bool tn_udp_open(struct tn_udp *udp, uint16_t port)
 	for (unsigned i = 0; i < BIND_TRIES; i++) {
 		uint16_t wanted = i == 0 ? port : 0;
 		udp->sockets[TN_UDP_4] = open_socket(TN_UDP_4, wanted);
+		bool is_taken = udp->sockets[TN_UDP_4] < 0 && errno == EADDRINUSE;
 		if (udp->sockets[TN_UDP_4] >= 0)
 			wanted = port_of(udp->sockets[TN_UDP_4]);
 		udp->sockets[TN_UDP_6] = open_socket(TN_UDP_6, wanted);
+		is_taken |= udp->sockets[TN_UDP_6] < 0 && errno == EADDRINUSE;
 		if (udp->sockets[TN_UDP_4] < 0 && udp->sockets[TN_UDP_6] >= 0)
 			wanted = port_of(udp->sockets[TN_UDP_6]);
-		bool is_taken = udp->sockets[TN_UDP_6] < 0 && errno == EADDRINUSE;
 		if ((udp->sockets[TN_UDP_4] >= 0 || udp->sockets[TN_UDP_6] >= 0) && (!is_taken || i == BIND_TRIES - 1)) {
 			udp->port = wanted;
 			return true;
@@ -250,7 +251,10 @@ static enum reaction react(struct tn_udp *udp, int fd, const struct tn_out_run *
 	case EAGAIN:
 	case ENOBUFS: {
 		struct pollfd wait = {.fd = fd, .events = POLLOUT};
-		return poll(&wait, 1, FULL_WAIT_MS) > 0 && (wait.revents & POLLOUT) != 0 && errno != ENOBUFS ? AGAIN : GIVE_UP;
+		bool is_queue = errno == ENOBUFS;
+		int ready = poll(&wait, 1, FULL_WAIT_MS);
+		udp->is_full[family_of(run->endpoint)] = ready == 0;
+		return ready > 0 && (wait.revents & POLLOUT) != 0 && !is_queue ? AGAIN : GIVE_UP;
 	}
 	case EIO:
 	case EINVAL:
@@ -281,7 +285,7 @@ static void send_one_by_one(struct tn_udp *udp, const struct tn_out *out, const 
 	socklen_t address_length = to_sockaddr(&address, run->endpoint, family);
 	int fd = udp->sockets[family];
 	bool is_told = false;
-	for (uint32_t at = 0; at < run->length && !is_told;) {
+	for (uint32_t at = 0; at < run->length && !is_told && !udp->is_full[family];) {
 		uint32_t length = run->length - at < run->segment ? run->length - at : run->segment;
 		ssize_t sent = sendto(fd, out->bytes + run->offset + at, length, 0, (const struct sockaddr *)(const void *)&address, address_length);
 		if (sent >= 0 || react(udp, fd, run, callback, context) != AGAIN)
@@ -357,8 +361,11 @@ static uint32_t send_runs(struct tn_udp *udp, const struct tn_out *out, uint32_t
 
 void tn_udp_send(struct tn_udp *udp, const struct tn_out *out, tn_udp_error callback, void *context)
 {
+	udp->is_full[TN_UDP_4] = udp->is_full[TN_UDP_6] = false;
 	for (uint32_t i = 0; i < out->run_count;) {
-		if (udp->sockets[family_of(out->runs[i].endpoint)] < 0) {
+		if (udp->is_full[family_of(out->runs[i].endpoint)]) {
+			i++;
+		} else if (udp->sockets[family_of(out->runs[i].endpoint)] < 0) {
 			callback(context, TN_UDP_UNREACHABLE, out->runs[i].endpoint);
 			i++;
 		} else {

@@ -4,8 +4,44 @@
 #define TN_TEST_OWN_RANDOM
 #include "tn_test.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+/** A kernel whose send buffers are full, on wish, and how often that was waited for. */
+static bool is_full;
+static unsigned waits;
+
+static int poll_or_wait(struct pollfd *fds, nfds_t count, int timeout)
+{
+	waits++;
+	return is_full ? 0 : poll(fds, count, timeout);
+}
+
+static int send_or_not(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	if (!is_full)
+		return sendmmsg(fd, messages, count, flags);
+	errno = EAGAIN;
+	return -1;
+}
+
+static ssize_t send_one_or_not(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *address, socklen_t size)
+{
+	if (!is_full)
+		return sendto(fd, bytes, length, flags, address, size);
+	errno = EAGAIN;
+	return -1;
+}
+
+#define poll poll_or_wait
+#define sendmmsg send_or_not
+#define sendto send_one_or_not
 #include "../../hosts/posix/tn_posix.c"
 #include "../../hosts/posix/tn_udp.c"
+#undef poll
+#undef sendmmsg
+#undef sendto
 #include "tn_bytes.h"
 #include "tn_checksum.h"
 #include "tn_packet.h"
@@ -266,4 +302,49 @@ TN_TEST("what arrives by one family does not touch a packet of the other that wa
 	CHECK_EQ(tn_node_vm_read(scene->posix.node, stream, got, sizeof got), PACKET - 40);
 	CHECK(got[0] == 't' && got[PACKET - 41] == 't');
 	end(scene);
+}
+
+TN_TEST("a port that is taken for one family only is not used for the other alone")
+{
+	for (unsigned family = 0; family < TN_UDP_FAMILIES; family++) {
+		int other = open_socket((enum tn_udp_family)family, 0);
+		struct tn_udp udp = {.sockets = {-1, -1}};
+		REQUIRE(other >= 0);
+		uint16_t taken = port_of(other);
+		CHECK(tn_udp_open(&udp, taken));
+		CHECK(udp.sockets[TN_UDP_4] >= 0 && udp.sockets[TN_UDP_6] >= 0);
+		CHECK(udp.port != taken && port_of(udp.sockets[TN_UDP_4]) == udp.port && port_of(udp.sockets[TN_UDP_6]) == udp.port);
+		tn_udp_close(&udp);
+		close(other);
+	}
+}
+
+static void ignore_error(void *context, enum tn_udp_fault fault, const uint8_t endpoint[TN_ENDPOINT])
+{
+	(void)context;
+	(void)fault;
+	(void)endpoint;
+}
+
+TN_TEST("a socket whose buffer stays full is waited for once in a batch, and the rest is lost")
+{
+	static uint8_t bytes[TN_OUT_BYTES];
+	static struct tn_out out;
+	struct tn_udp udp = {.sockets = {-1, -1}};
+	uint8_t endpoint[TN_ENDPOINT] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1, 0, 9};
+	CHECK(tn_udp_open(&udp, 0));
+	for (unsigned can_segment = 0; can_segment < 2; can_segment++) {
+		tn_out_init(&out, bytes, sizeof bytes);
+		for (unsigned i = 0; tn_out_has_room(&out, 100); i++) {
+			endpoint[17] = (uint8_t)(9 + i / 2);
+			tn_out_add(&out, endpoint, 100);
+		}
+		udp.can_segment = can_segment;
+		waits = 0;
+		is_full = true;
+		tn_udp_send(&udp, &out, ignore_error, NULL);
+		is_full = false;
+		CHECK_EQ(waits, 1);
+	}
+	tn_udp_close(&udp);
 }
