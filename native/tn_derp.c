@@ -1,7 +1,6 @@
 /* DERP packet frames, see tn_derp.h. */
 #include "tn_derp.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "tn_bytes.h"
@@ -32,6 +31,11 @@ void tn_derp_reset(struct tn_derp *derp)
 	derp->skip = 0;
 	derp->have = 0;
 	derp->broken = 0;
+}
+
+bool tn_derp_is_between_frames(const struct tn_derp *derp)
+{
+	return derp->have == 0 && derp->skip == 0;
 }
 
 /** Handles a whole frame. @return false if it does not fit the output */

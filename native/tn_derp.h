@@ -12,6 +12,7 @@
 #ifndef TN_DERP_H
 #define TN_DERP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,6 +51,9 @@ void tn_derp_reset(struct tn_derp *derp);
 
 /** A derp that was never used: all zero. */
 void tn_derp_init(struct tn_derp *derp);
+
+/** Whether no frame has begun that is not complete: then a new connection may use derp, and lose nothing of the old one. */
+bool tn_derp_is_between_frames(const struct tn_derp *derp);
 
 /**
  * Takes the next length bytes of the connection.

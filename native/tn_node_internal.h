@@ -21,6 +21,7 @@
 /** DERP connections whose bytes the VM hands in: the parser of each. VM thread. */
 struct tn_derp_reader {
 	uint16_t region;
+	uint32_t fed;         /* when it got bytes last, counted in feeds */
 	struct tn_node *node; /* for the callback */
 	struct tn_derp *parser;
 };
@@ -48,7 +49,7 @@ struct tn_node {
 	uint32_t too_large; /* events larger than the VM's buffer */
 	uint32_t no_memory; /* commands lost for want of memory */
 	struct tn_derp_reader readers[TN_REGIONS];
-	size_t next_reader;
+	uint32_t feeds;
 	uint8_t *rest;
 	size_t rest_size;
 	bool derp_kick;

@@ -273,18 +273,24 @@ static void derp_packet(void *context, const uint8_t source[32], const uint8_t *
 	node->derp_kick = true;
 }
 
-/** The parser of a region; a new region takes a free place, or the one taken longest ago. */
+/** Which of two parsers gives way first: one between frames, whose connection loses nothing, then the one that got no bytes for longest. */
+static bool is_older(const struct tn_node *node, const struct tn_derp_reader *a, const struct tn_derp_reader *b)
+{
+	bool is_a_idle = tn_derp_is_between_frames(a->parser), is_b_idle = tn_derp_is_between_frames(b->parser);
+	return is_a_idle != is_b_idle ? is_a_idle : node->feeds - a->fed > node->feeds - b->fed;
+}
+
+/** The parser of a region; a new region takes a free place, or that of another. */
 static struct tn_derp_reader *reader_of(struct tn_node *node, uint16_t region)
 {
 	struct tn_derp_reader *place = NULL;
 	for (size_t i = 0; i < TN_REGIONS; i++) {
-		if (node->readers[i].region == region)
-			return &node->readers[i];
-		if (node->readers[i].region == 0 && place == NULL)
-			place = &node->readers[i];
+		struct tn_derp_reader *reader = &node->readers[i];
+		if (reader->region == region)
+			return reader;
+		if (place == NULL || (place->region != 0 && (reader->region == 0 || is_older(node, reader, place))))
+			place = reader;
 	}
-	if (place == NULL)
-		place = &node->readers[node->next_reader++ % TN_REGIONS];
 	if (place->parser == NULL) {
 		place->parser = tn_port_allocate(sizeof *place->parser);
 		if (place->parser == NULL)
@@ -303,6 +309,7 @@ ptrdiff_t tn_node_vm_derp_receive(struct tn_node *node, uint16_t region, const u
 	size_t size = length + TN_DERP_ASSEMBLY;
 	if (reader == NULL)
 		return -1;
+	reader->fed = ++node->feeds;
 	if (node->rest_size < size) {
 		tn_port_free(node->rest);
 		node->rest = tn_port_allocate(size);

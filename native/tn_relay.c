@@ -19,7 +19,20 @@ static struct tn_region *find(const struct tn_relay *relay, uint16_t id)
 	return NULL;
 }
 
-/** The entry of a region, made if there is none. NULL when the table is full or memory is short. */
+/** Which of two entries without a connection gives way first: one without frames, then the one whose frames were told of longest ago. */
+static bool is_older(const struct tn_region *a, const struct tn_region *b)
+{
+	bool is_a_empty = a->packets.count == 0 && a->disco.count == 0, is_b_empty = b->packets.count == 0 && b->disco.count == 0;
+	return is_a_empty != is_b_empty ? is_a_empty : a->announced_at < b->announced_at;
+}
+
+static void forget(struct tn_queue *queue)
+{
+	queue->dropped += queue->count;
+	tn_queue_clear(queue);
+}
+
+/** The entry of a region, made if there is none. NULL when every entry has a connection or memory is short. */
 static struct tn_region *claim(struct tn_relay *relay, uint16_t id)
 {
 	struct tn_region *region = find(relay, id);
@@ -29,13 +42,15 @@ static struct tn_region *claim(struct tn_relay *relay, uint16_t id)
 		if (relay->regions[i].id == 0)
 			region = &relay->regions[i];
 	}
-	for (size_t i = 0; i < TN_REGIONS && region == NULL; i++) {
+	for (size_t i = 0; i < TN_REGIONS && (region == NULL || region->id != 0); i++) {
 		struct tn_region *candidate = &relay->regions[i];
-		if (!candidate->is_open && candidate->packets.count == 0 && candidate->disco.count == 0)
+		if (!candidate->is_open && (region == NULL || is_older(candidate, region)))
 			region = candidate;
 	}
 	if (region == NULL)
 		return NULL;
+	forget(&region->packets);
+	forget(&region->disco);
 	if (region->packets.bytes == NULL) {
 		uint8_t *memory = tn_port_allocate(TN_DERP_QUEUE_BYTES + TN_DERP_QUEUE_DISCO_BYTES);
 		if (memory == NULL)

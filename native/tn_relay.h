@@ -2,8 +2,9 @@
  * DERP regions as the tunnel sees them: which connections are open, and the SendPacket frames that wait for each. The connections themselves
  * belong to modules/derp; the VM thread takes frames in batches, the tunnel thread puts them. Both under the node's lock.
  *
- * A region gets an entry when something is sent to it or its connection opens. When all are taken, one that is neither open nor holds frames gives way;
- * without such one the packet is dropped.
+ * A region gets an entry when something is sent to it or its connection opens. When all are taken, one without a connection gives way with its frames: first one
+ * that has none, then the one that the VM was told of longest ago. Otherwise frames for regions that nobody dials would keep all others out. When every entry has a
+ * connection the packet is dropped.
  */
 #ifndef TN_RELAY_H
 #define TN_RELAY_H

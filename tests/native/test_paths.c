@@ -278,6 +278,48 @@ TN_TEST("DISCO from DERP is told with region and key; a packet from an unknown k
 	net_free(net);
 }
 
+/** Hands in a frame of type 14 ("health") with its region as payload, from a byte on. @return bytes that come back */
+static ptrdiff_t feed(struct host *host, uint16_t region, size_t from, size_t to)
+{
+	const uint8_t frame[7] = {0x14, 0, 0, 0, 2, (uint8_t)(region >> 8), (uint8_t)region};
+	const uint8_t *rest;
+	ptrdiff_t length = tn_node_vm_derp_receive(host->node, region, frame + from, to - from, &rest);
+	if (length > 0)
+		CHECK_MEM(rest, frame, (size_t)length);
+	return length;
+}
+
+TN_TEST("a new region does not take the half frame of another one's connection, however many regions there were")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	for (uint16_t region = 1; region <= 5 * TN_REGIONS; region++) {
+		CHECK_EQ(feed(a, 1, 0, 4), 0);
+		CHECK_EQ(feed(a, (uint16_t)(100 + region), 0, 7), 7);
+		CHECK_EQ(feed(a, (uint16_t)(200 + region), 0, 3), 0);
+		CHECK_EQ(feed(a, 1, 4, 7), 7);
+		CHECK_EQ(feed(a, (uint16_t)(200 + region), 3, 7), 7);
+	}
+	net_free(net);
+}
+
+TN_TEST("packets for regions that nobody dials give way to those for another region, the oldest first, and never an open one's")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	struct tn_relay *relay = &a->node->tunnel.relay;
+	uint8_t key[32] = {0}, buffer[256];
+	tn_relay_set_open(relay, 1, true);
+	for (uint16_t region = 1; region <= 2 * TN_REGIONS; region++)
+		tn_relay_send(relay, region, key, (const uint8_t *)"packet", 6, false, 1000 + region);
+	CHECK_EQ(tn_relay_take(relay, 1, buffer, sizeof buffer), 43);
+	CHECK_EQ(tn_relay_take(relay, TN_REGIONS, buffer, sizeof buffer), 0);
+	for (uint16_t region = TN_REGIONS + 2; region <= 2 * TN_REGIONS; region++)
+		CHECK_EQ(tn_relay_take(relay, region, buffer, sizeof buffer), 43);
+	CHECK_EQ(tn_relay_dropped(relay), TN_REGIONS);
+	net_free(net);
+}
+
 TN_TEST("TCP over DERP alone is exact")
 {
 	struct pair pair = pair_new(0, false);
