@@ -34,7 +34,10 @@ void tn_port_send(void *host, struct tn_out *out);
 /** Tunnel thread: closes the node's UDP sockets and opens them again. @param port wanted, 0 = any. @return false if there is none now */
 bool tn_port_rebind(void *host, uint16_t port);
 
-/** Either thread: a lock of this node, held for some dozens of instructions. Not recursive. */
+/**
+ * Either thread: a lock of this node. While it is held a buffer of DERP frames may be copied, and memory allocated when a region comes into use: a mutex, never a
+ * section without interrupts. Not recursive.
+ */
 void tn_port_lock(void *host);
 void tn_port_unlock(void *host);
 
