@@ -34,10 +34,10 @@ static void part_freed(struct pbuf *p)
 	(*part->alive)--;
 }
 
-struct tcp_pcb *tn_coalesce_find(uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index)
+static struct tcp_pcb *search(uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index, unsigned most)
 {
 	struct tcp_pcb *pcb = tcp_active_pcbs;
-	for (unsigned i = 0; pcb != NULL && i < SEARCH_MAX; pcb = pcb->next, i++) {
+	for (unsigned i = 0; pcb != NULL && i < most; pcb = pcb->next, i++) {
 		if (pcb->remote_port != remote_port || pcb->local_port != local_port || pcb->netif_idx != netif_index)
 			continue;
 		if (tn_address_is_ip4(remote) ? IP_IS_V4_VAL(pcb->remote_ip) && memcmp(&ip_2_ip4(&pcb->remote_ip)->addr, remote + 12, 4) == 0
@@ -45,6 +45,16 @@ struct tcp_pcb *tn_coalesce_find(uint16_t local_port, const uint8_t remote[16], 
 			return pcb;
 	}
 	return NULL;
+}
+
+struct tcp_pcb *tn_coalesce_find(uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index)
+{
+	return search(local_port, remote, remote_port, netif_index, SEARCH_MAX);
+}
+
+struct tcp_pcb *tn_coalesce_find_any(uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index)
+{
+	return search(local_port, remote, remote_port, netif_index, UINT_MAX);
 }
 
 /** The connection of a packet, if lwIP would take length bytes of data in order at once. */

@@ -31,6 +31,9 @@ struct tn_coalesce {
 /** The connection between a port of ours and a remote address and port, among those that lwIP used last, or NULL. @param remote 16 bytes */
 struct tcp_pcb *tn_coalesce_find(uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index);
 
+/** The same among all; it costs what lwIP's own look-up costs. */
+struct tcp_pcb *tn_coalesce_find_any(uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index);
+
 /**
  * Adds a packet if it continues the run that is being collected, or begins one when none is.
  * @param bytes the packet, in place until tn_coalesce_take

@@ -57,6 +57,7 @@ size_t tn_node_vm_counters(struct tn_node *node, struct tn_counter *counters, si
 	    {"datagramsDropped", s->datagrams_dropped},
 	    {"memoryRefused", (double)s->no_memory + node->no_memory},
 	    {"streamsOverrun", s->overruns},
+	    {"segmentsScattered", node->interface.scattered},
 	    {"segmentsCoalesced", node->interface.coalesced},
 	    {"droppedNotOurs", node->interface.not_ours},
 	    {"icmpIgnored", node->interface.icmp_ignored},

@@ -16,9 +16,17 @@
 /** Connections that only wait for late packets; the oldest give way. */
 #define TIME_WAIT_MAX TN_PROFILE(4, 128)
 
+/**
+ * Segments of a connection that wait for one before them: a window of large ones, or so many small ones, of which a window would be 130,000 otherwise, each with
+ * memory of its own and a walk along all others.
+ */
+#define OUT_OF_ORDER_MAX TN_PROFILE(8, 256)
+#define SMALL_SEGMENT 512u
+
 #define TCP_HEADER 20
 #define TCP_SEQUENCE 4
 #define TCP_ACKNOWLEDGED 8
+#define TCP_OFFSET 12
 #define TCP_FLAG_BYTE 13
 #define TCP_CHECKSUM 16
 #define ICMP_UNREACHABLE 3
@@ -231,6 +239,22 @@ static bool is_for_others(const struct tn_packet *packet, uint8_t index)
 	return is_others && !is_ours;
 }
 
+/** Whether a small segment is one too many of those out of order. */
+static bool is_scattered(const uint8_t *bytes, const struct tn_packet *packet, uint8_t index)
+{
+	const uint8_t *tcp = bytes + packet->transport;
+	if (packet->protocol != TN_PROTOCOL_TCP || packet->length <= packet->transport + (tcp[TCP_OFFSET] >> 4) * 4u ||
+	    packet->length > (size_t)packet->transport + TCP_HEADER + SMALL_SEGMENT)
+		return false;
+	const struct tcp_pcb *pcb = tn_coalesce_find_any(packet->destination_port, packet->source, packet->source_port, index);
+	if (pcb == NULL || pcb->rcv_nxt == tn_load32be(tcp + TCP_SEQUENCE))
+		return false;
+	unsigned count = 0;
+	for (const struct tcp_seg *segment = pcb->ooseq; segment != NULL && count < OUT_OF_ORDER_MAX; segment = segment->next)
+		count++;
+	return count >= OUT_OF_ORDER_MAX;
+}
+
 void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *packet)
 {
 	struct tn_netif *interface = context;
@@ -250,6 +274,10 @@ void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *pac
 	}
 	if (is_for_others(packet, index)) {
 		interface->not_ours++;
+		return;
+	}
+	if (is_scattered(bytes, packet, index)) {
+		interface->scattered++;
 		return;
 	}
 	if (tn_packet_is_tcp_open(packet) && !may_open(interface)) {

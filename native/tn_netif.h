@@ -25,7 +25,7 @@ struct tn_netif {
 	bool is_up;
 	struct netif *default_before;
 	struct tn_coalesce run;
-	uint32_t half_open_dropped, coalesced, unreachable_suppressed, leaked, icmp_ignored, not_ours;
+	uint32_t half_open_dropped, coalesced, unreachable_suppressed, leaked, icmp_ignored, not_ours, scattered;
 };
 
 /** Adds the interface to lwIP, without addresses. @return false when lwIP refuses (memory) */

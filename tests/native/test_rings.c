@@ -361,3 +361,38 @@ TN_TEST_DESKTOP("a gap that closes before more than 64 KB promises no more than 
 	CHECK_EQ(net_counter(a, "streamsOverrun"), 0);
 	net_free(net);
 }
+
+static unsigned out_of_order(const struct raw *raw)
+{
+	unsigned count = 0;
+	const struct tcp_pcb *pcb = tn_coalesce_find(7, raw->address4, 1234, netif_get_index(&raw->host->node->interface.netif));
+	for (const struct tcp_seg *segment = pcb != NULL ? pcb->ooseq : NULL; segment != NULL; segment = segment->next)
+		count++;
+	return count;
+}
+
+TN_TEST("of small segments out of order only so many are kept, since each costs memory and a walk along those before it")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	struct raw *raw = net_raw(a, 3, NULL, 0, 0);
+	static uint8_t packet[2048], got[4096];
+	net_listen(a, 7);
+	net_settle(net);
+	net_raw_handshake(raw);
+	uint32_t acknowledged = establish(raw, false);
+	for (uint32_t i = 0; i < 1500; i++) {
+		net_raw_packet(raw, packet, segment(packet, raw, false, 7, 1001 + 2 * i, acknowledged, 1, 1));
+		net_settle(net);
+	}
+	CHECK(out_of_order(raw) > 0 && out_of_order(raw) <= 256);
+	CHECK(net_counter(a, "segmentsScattered") >= 1500 - 256);
+	/* What is in order is taken, and what was kept with it. */
+	for (uint32_t i = 0; i < 3000; i += 1000) {
+		net_raw_packet(raw, packet, segment(packet, raw, false, 7, 1000 + i, acknowledged, 1000, 2));
+		net_settle(net);
+	}
+	CHECK_EQ(tn_node_vm_read(a->node, a->last_accepted, got, sizeof got), 3000);
+	CHECK_EQ(out_of_order(raw), 0);
+	net_free(net);
+}
