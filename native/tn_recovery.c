@@ -127,7 +127,7 @@ static void believe_path(struct tn_recovery *recovery, struct tcp_pcb *pcb)
 void tn_recovery_acknowledged(struct tn_recovery *recovery, struct tcp_pcb *pcb)
 {
 	bool is_whole = TCP_SEQ_GEQ(pcb->lastack, recovery->until);
-	if (recovery->is_active) {
+	if (recovery->is_active && recovery->answered != pcb->lastack) {
 		if (recovery->doubt == TN_RECOVERY_PARTIAL || (recovery->doubt == TN_RECOVERY_PROBED && is_whole))
 			believe_path(recovery, pcb);
 		else if (recovery->doubt == TN_RECOVERY_PROBED)
@@ -137,6 +137,7 @@ void tn_recovery_acknowledged(struct tn_recovery *recovery, struct tcp_pcb *pcb)
 		else if (pcb->unacked != NULL)
 			repeat(pcb);
 	}
+	recovery->answered = pcb->lastack;
 	apply_limit(recovery, pcb);
 }
 

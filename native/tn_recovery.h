@@ -39,6 +39,7 @@ struct tn_recovery {
 	uint8_t probes;              /* since the last new acknowledgement */
 	uint32_t until;              /* sequence number that ends the recovery */
 	uint32_t acknowledged, sent; /* as seen last */
+	uint32_t answered;           /* acknowledgement that was acted on last */
 	uint32_t timed;              /* sequence number whose acknowledgement ends the measurement */
 	uint32_t round_trip;         /* smoothed, in eighths of a millisecond */
 	uint32_t limit;              /* bytes that may be on their way over a relay, 0 = no relay */
@@ -65,7 +66,7 @@ uint32_t tn_recovery_acceptable(const struct tcp_pcb *pcb);
 /** lwIP has taken a packet of the connection, and sent what it could. */
 void tn_recovery_input(struct tn_recovery *recovery, struct tcp_pcb *pcb);
 
-/** Something new was acknowledged; lwIP sends after this. */
+/** Something new was acknowledged; lwIP sends after this. It tells of more than 64 KB in parts: the first counts. */
 void tn_recovery_acknowledged(struct tn_recovery *recovery, struct tcp_pcb *pcb);
 
 /**

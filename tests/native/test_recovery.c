@@ -263,3 +263,44 @@ TN_TEST("a peer with a window of two hundred bytes gets all of a long write, pie
 	CHECK_EQ(end - c.sequence, 60000);
 	net_free(c.net);
 }
+
+TN_TEST_DESKTOP("an acknowledgement of more than 64 KB, of which lwIP tells in two parts, is one answer to a probe")
+{
+	struct connection c = {.net = net_new()};
+	uint8_t packet[128];
+	size_t segments;
+	c.host = net_host(c.net, 1);
+	c.raw = net_raw(c.host, 3, NULL, 0, 0);
+	net_listen(c.host, 7);
+	net_settle(c.net);
+	net_raw_handshake(c.raw);
+	/* Window scaling by 4, and the largest segments. */
+	size_t length = net_tcp(packet, c.raw->address4, c.host->address4, 1234, 7, PEER_SEQUENCE - 1, 0, TN_TCP_SYN,
+	                        (const uint8_t[]){2, 4, 1240 >> 8, 1240 & 255, 1, 3, 3, 2}, 8);
+	packet[32] = 0x70;
+	packet[36] = packet[37] = 0;
+	tn_checksum_fill(packet, length);
+	net_raw_packet(c.raw, packet, length);
+	net_settle(c.net);
+	c.sequence = tn_load32be(c.raw->packets[0].bytes + 24) + 1;
+	say(&c, PEER_SEQUENCE, c.sequence, 60000, 0);
+	c.socket = c.host->last_accepted;
+	/* The window grows until a hundred segments leave at once. */
+	for (unsigned i = 0; i < 50; i++) {
+		write_zeros(&c, 12400);
+		for (unsigned j = 0; j < 10; j++)
+			say(&c, PEER_SEQUENCE, c.sequence += 1240, 60000, 0);
+	}
+	c.raw->packet_count = 0;
+	write_zeros(&c, 62000);
+	write_zeros(&c, 62000);
+	CHECK_EQ(sent_up_to(&c, &segments) - c.sequence, 124000);
+	net_run(c.net, 40);
+	CHECK_EQ(copies_of(&c, 0), 2);
+	/* 60 segments arrive, the next is lost: the equal acknowledgement after it says so. */
+	say(&c, PEER_SEQUENCE, c.sequence + 60 * 1240, 60000, 0);
+	CHECK_EQ(copies_of(&c, 60 * 1240), 1);
+	say(&c, PEER_SEQUENCE, c.sequence + 60 * 1240, 60000, 0);
+	CHECK_EQ(copies_of(&c, 60 * 1240), 2);
+	net_free(c.net);
+}
