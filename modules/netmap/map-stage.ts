@@ -3,13 +3,13 @@
  * nothing. Members may come in any order; the order of effects is fixed (protocol/control.md §6.6, §6.7):
  *
  *   1 Peers (not empty)          replaces all; nothing below counts then
- *   2 PeersChanged               whole nodes
- *   3 PeersRemoved
+ *   2 PeersRemoved               a node that is in 3 as well stays
+ *   3 PeersChanged               whole nodes
  *   4 PeerSeenChange, OnlineChange
  *   5 PeersChangedPatch
  *
- * The small ones (3, 4, 5) wait in a queue for the end. A queue that grows beyond its bound is applied early; that would be wrong only if PeersChanged
- * came after it, which no server does, and then the message is refused.
+ * The small ones (4, 5) wait in a queue for the end. A queue that grows beyond its bound is applied early; that would be wrong only if 3 came after it,
+ * or 2 after both, which no server does, and then the message is refused.
  */
 import { expectContainer, RuleStage, stageDERP, stageDNS } from "./map-parts.js";
 import { Path } from "./map-schema.js";
@@ -44,6 +44,7 @@ export class MapStage {
 	#message: MapMessage = { keepAlive: false };
 	#failure: MapFailure | undefined;
 	#hasPeers = false;
+	#hasUpserts = false;
 	#hasFlushed = false;
 	#domain = "";
 	/** Small changes: path, key, text. */
@@ -101,6 +102,7 @@ export class MapStage {
 		this.#message = { keepAlive: false };
 		this.#failure = undefined;
 		this.#hasPeers = false;
+		this.#hasUpserts = false;
 		this.#hasFlushed = false;
 		this.#domain = "";
 		this.#forget();
@@ -159,11 +161,13 @@ export class MapStage {
 		if (path === Path.peer) {
 			this.#replacePeers();
 			staging.upsert(objectOf(JSON.parse(text), "Peers[]"));
-		} else if (path === Path.peerChanged) {
+		} else if (path === Path.peerChanged || path === Path.peerRemoved) {
 			if (this.#hasPeers) return;
-			if (this.#hasFlushed) throw new Refused("order", "PeersChanged came after more small changes than can wait");
-			staging.upsert(objectOf(JSON.parse(text), "PeersChanged[]"));
-		} else if (path === Path.peerRemoved || path === Path.patch || path === Path.seenChange || path === Path.onlineChange) {
+			this.#hasUpserts ||= path === Path.peerChanged;
+			if (this.#hasFlushed && this.#hasUpserts) throw new Refused("order", "PeersChanged or PeersRemoved came after more small changes than can wait");
+			if (path === Path.peerRemoved) this.#remove(JSON.parse(text));
+			else staging.upsert(objectOf(JSON.parse(text), "PeersChanged[]"));
+		} else if (path === Path.patch || path === Path.seenChange || path === Path.onlineChange) {
 			if (this.#hasPeers) return;
 			this.#queue.push([path, key, text]);
 			this.#queuedLength += key.length + text.length;
@@ -192,7 +196,6 @@ export class MapStage {
 	#flush(): void {
 		const queue = this.#queue;
 		this.#forget();
-		for (const [path, , text] of queue) if (path === Path.peerRemoved) this.#remove(JSON.parse(text));
 		for (const [path, key, text] of queue) if (path === Path.seenChange || path === Path.onlineChange) this.#presence(path, key, JSON.parse(text));
 		for (const [path, , text] of queue) if (path === Path.patch) this.#patch(JSON.parse(text));
 	}
@@ -200,7 +203,7 @@ export class MapStage {
 	#remove(value: unknown): void {
 		const id = idFromJSON(value);
 		if (id === undefined) throw new WrongType("PeersRemoved[]: expected a number");
-		this.#netmap.peers.staging.remove(id);
+		this.#netmap.peers.staging.remove(id, this.#hasUpserts);
 	}
 
 	#presence(path: number, id: string, value: unknown): void {

@@ -100,13 +100,16 @@ export class PeerStaging {
 		this.#stageColumns(index);
 	}
 
-	/** Takes a node out. @param id decimal text */
-	remove(id: string): void {
+	/**
+	 * Takes a node out. Removals come first, wherever they stand: a node that the message brings itself stays.
+	 * @param id decimal text; @param hasUpserts what is staged of the node may be such a one; else it is a patch of a node that is gone
+	 */
+	remove(id: string, hasUpserts: boolean): void {
 		const index = this.#find(id);
-		if (index < 0) return;
+		if (index < 0 || this.#store.places[index] === 0) return;
 		const staged = this.#stagedTable();
-		if (this.#store.places[index] === 0) this.#indexes.removeID(index);
 		if (staged[index] === 0) this.#touched.push(index);
+		else if (hasUpserts) return;
 		this.#drop(index);
 		staged[index] = REMOVED;
 	}
@@ -293,8 +296,6 @@ export class PeerStaging {
 		store.firstFree = Math.min(store.firstFree, index);
 		(this.#lastSeen ?? store.lastSeen)[index] = 0;
 		(this.#online ?? store.online)[index] = 0;
-		// A node that came and went in one message has no place yet.
-		if (store.places[index] === 0) return;
 		this.#note(index, changes);
 		this.#indexes.removeID(index);
 		this.#indexes.remove(index, Indexed.all);

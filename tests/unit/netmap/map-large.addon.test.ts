@@ -122,5 +122,8 @@ describe("large maps", () => {
 		expect([change!.removed.length, change!.changed.length, lab.netmap.peers.count]).toEqual([700, 800, 800]);
 		expect(lab.netmap.peers.view(lab.netmap.peers.findByID("3"))!.online).toBe(false);
 		expect(lab.refuse(`{"OnlineChange":${JSON.stringify(online)},"PeersChanged":[${JSON.stringify(node(3))}]}`)).toBe("order");
+		lab.reader.begin();
+		lab.feed(firstMessage([node(2), node(3)]));
+		expect(lab.refuse(`{"PeersChanged":[${JSON.stringify(node(3))}],"OnlineChange":${JSON.stringify(online)},"PeersRemoved":[3]}`)).toBe("order");
 	});
 });

@@ -82,17 +82,25 @@ describe("staging", () => {
 		expect(lab.netmap.peers.bytes <= bytes + 8192).toBe(true);
 	});
 
-	test("small changes before PeersChanged in one message have their effect after it", () => {
+	test("patches before PeersChanged in one message have their effect after it", () => {
 		const lab = new Lab();
 		lab.feed(start);
-		lab.feed({
-			PeersChangedPatch: [{ NodeID: 2, DERPRegion: 44 }],
-			OnlineChange: { "2": false },
-			PeersRemoved: [3, 9],
-			PeersChanged: [node(2), node(9), node(3)],
-		});
+		lab.feed({ PeersChangedPatch: [{ NodeID: 2, DERPRegion: 44 }], OnlineChange: { "2": false }, PeersChanged: [node(2), node(9), node(3)] });
 		const view = lab.netmap.peers.view(lab.netmap.peers.findByID("2"))!;
-		expect([view.homeRegion, view.online, lab.names]).toEqual([44, false, ["host-2", "host-4", "host-5"]]);
+		expect([view.homeRegion, view.online, lab.names]).toEqual([44, false, ["host-2", "host-3", "host-4", "host-5", "host-9"]]);
+	});
+
+	test("PeersRemoved acts before PeersChanged, wherever it stands: a node in both stays, as the message brings it", () => {
+		const both = { PeersRemoved: [3, 4, 9, 77], PeersChanged: [node(9), node(3, { HomeDERP: 44 })], PeersChangedPatch: [{ NodeID: 4, DERPRegion: 1 }] };
+		for (const message of [both, Object.fromEntries(Object.entries(both).reverse())]) {
+			const lab = new Lab();
+			lab.feed(start);
+			const index = lab.netmap.peers.findByID("3");
+			const { change } = lab.feed(message);
+			expect(lab.names).toEqual(["host-2", "host-3", "host-5", "host-9"]);
+			expect([change!.removed.length, change!.added.length, Array.from(change!.changed)]).toEqual([1, 1, [index]]);
+			expect(lab.netmap.peers.view(index)!.homeRegion).toBe(44);
+		}
 	});
 });
 
@@ -106,8 +114,8 @@ class Model {
 			this.nodes = new Map(peers.map((each) => [String(each["ID"]), { ...each }]));
 			return;
 		}
-		for (const each of (message["PeersChanged"] as JSONObject[] | undefined) ?? []) this.nodes.set(String(each["ID"]), { ...each });
 		for (const id of (message["PeersRemoved"] as number[] | undefined) ?? []) this.nodes.delete(String(id));
+		for (const each of (message["PeersChanged"] as JSONObject[] | undefined) ?? []) this.nodes.set(String(each["ID"]), { ...each });
 		for (const [id, online] of Object.entries((message["OnlineChange"] as JSONObject | undefined) ?? {})) {
 			const known = this.nodes.get(id);
 			if (known !== undefined) known["Online"] = online;
