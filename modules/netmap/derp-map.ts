@@ -97,9 +97,10 @@ export class DERPMap {
 		}
 	}
 
-	/** @returns whether anything is different now */
-	commit(): boolean {
+	/** @param replacing the first message of a poll: if it has regions, scores that it does not say are 1. @returns whether anything is different now */
+	commit(replacing: boolean): boolean {
 		let changed = false;
+		if (replacing && this.#stagedRegions !== undefined) this.#stagedScores ??= new Map();
 		if (this.#stagedRegions !== undefined) {
 			changed = this.#stagedRegions.size !== this.#regions.size;
 			for (const [id, region] of this.#stagedRegions) {

@@ -39,13 +39,10 @@ export class MapHealth {
 		}
 	}
 
-	/** One of DisplayMessages: null ends it, "*" null ends all that were there before. @throws WrongType */
+	/** One of DisplayMessages: null ends it, "*" null ends all that were there before, wherever it stands. @throws WrongType */
 	stageMessage(key: string, value: unknown): void {
 		if (key === ALL) {
-			if (value !== null) return;
-			// "*" acts first wherever it stands: what this message itself says stays.
-			const said = this.#staged === undefined ? [] : Array.from(this.#staged).filter(([id, condition]) => this.#control.get(id) !== condition);
-			this.#staged = new Map(said);
+			if (value === null) this.#staged = this.#said();
 			return;
 		}
 		this.#staged ??= new Map(this.#control);
@@ -56,7 +53,7 @@ export class MapHealth {
 
 	/** @param replacing the first message of a poll: what it does not say is over. @returns whether anything is different now */
 	commit(replacing: boolean): boolean {
-		const staged = this.#staged ?? (replacing && this.#control.size > 0 ? new Map<string, HealthCondition>() : undefined);
+		const staged = replacing ? this.#said() : this.#staged;
 		this.#staged = undefined;
 		if (staged === undefined) return false;
 		const changed = JSON.stringify([...staged.values()]) !== JSON.stringify([...this.#control.values()]);
@@ -66,6 +63,11 @@ export class MapHealth {
 
 	abort(): void {
 		this.#staged = undefined;
+	}
+
+	/** What the message itself says of control's conditions. */
+	#said(): Map<string, HealthCondition> {
+		return new Map(Array.from(this.#staged ?? []).filter(([id, condition]) => this.#control.get(id) !== condition));
 	}
 }
 

@@ -132,7 +132,7 @@ export class Netmap implements NetmapLookup {
 		const selfBefore = this.self.addresses.join("/");
 		const changes = this.peers.staging.commit();
 		const self = this.self.commit();
-		const derp = this.derpMap.commit();
+		const derp = this.derpMap.commit(isFirst);
 		const dns = this.names.commit(isFirst);
 		const rules = this.chunks.commit(isFirst);
 		if (changes.routes) this.#routes.invalidate();
@@ -144,8 +144,11 @@ export class Netmap implements NetmapLookup {
 		const filter = (rules || changes.unsigned || isLocalChanged) && this.#link();
 		let health = this.conditions.commit(isFirst);
 		if (this.conditions.set("filter", this.chunks.problem?.text)) health = true;
+		const { truncated } = this.peers.staging;
+		// What was left out stays out until all is said again.
 		if (
-			this.conditions.set("peers", this.peers.staging.truncated ? "a peer has more prefixes or capabilities than fit; some were left out" : undefined, "medium")
+			(isFull || truncated) &&
+			this.conditions.set("peers", truncated ? "a peer has more prefixes or capabilities than fit; some were left out" : undefined, "medium")
 		)
 			health = true;
 		return makeChange(changes, { full: isFull, self, derp, dns, filter, health });

@@ -376,6 +376,38 @@ describe("what else a message says", () => {
 		expect(lab.netmap.health.map((condition) => condition.id)).toEqual(["control:c"]);
 	});
 
+	test("another poll begins without the DisplayMessages and region scores of the one before, whatever its first message says", () => {
+		const lab = new Lab();
+		lab.feed(
+			firstMessage([], { DisplayMessages: { a: { Title: "A" }, b: { Title: "B" } }, DERPMap: { ...regions, HomeParams: { RegionScore: { "1": 0.5 } } } }),
+		);
+		lab.reader.begin();
+		lab.feed(firstMessage([], { DisplayMessages: { b: { Title: "B" }, c: { Title: "C" } }, DERPMap: regions }));
+		expect(lab.netmap.health.map((condition) => condition.id)).toEqual(["control:b", "control:c"]);
+		expect(lab.netmap.derpMap.score(1)).toBe(1);
+		lab.feed({ DERPMap: { HomeParams: { RegionScore: { "1": 0.5 } } } });
+		lab.reader.begin();
+		lab.feed(firstMessage([]));
+		expect([lab.netmap.health, lab.netmap.derpMap.regions.size, lab.netmap.derpMap.score(1)]).toEqual([[], 2, 0.5]); // a map that is not sent stays whole
+	});
+
+	test("a peer that did not fit its record is told until all is said again, not only with the message that brought it", () => {
+		const lab = new Lab({}, 65536);
+		const CapMap = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`c${i}`, null]));
+		const ids = () => lab.netmap.health.map((condition) => condition.id);
+		lab.feed(firstMessage([node(2), node(3)]));
+		expect(lab.feed({ PeersChanged: [node(2, { CapMap })] }).change!.health).toBe(true);
+		expect(ids()).toEqual(["peers"]);
+		expect(lab.feed({ OnlineChange: { "3": false } }).change!.health).toBe(false);
+		expect(ids()).toEqual(["peers"]);
+		lab.reader.begin();
+		lab.feed(firstMessage([node(2, { CapMap }), node(3)]));
+		expect(ids()).toEqual(["peers"]);
+		lab.reader.begin();
+		lab.feed(firstMessage([node(2), node(3)]));
+		expect(ids()).toEqual([]);
+	});
+
 	test("our own node: addresses, name, expiry, approval, capabilities", () => {
 		const lab = new Lab();
 		expect([lab.netmap.self.name, lab.netmap.self.authorized, lab.netmap.self.addresses.length]).toEqual(["", false, 0]);
