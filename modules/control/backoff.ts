@@ -1,6 +1,7 @@
 /**
  * How long to wait after the n-th failure in a row: n² steps, times a random 0.5 to 1.5, with a bound but without an end (protocol/control.md §6.5).
- * Without the randomness a restarted server would see its whole tailnet at the same instant, again and again.
+ * Without the randomness a restarted server would see its whole tailnet at the same instant, again and again; so it stays at the bound as well, where the
+ * delay is a third of it to the whole.
  */
 import { randomBytes } from "tailnet/host";
 
@@ -23,8 +24,8 @@ export class Backoff {
 	/** Another failure. @returns how many ms to wait */
 	next(): number {
 		this.#failures += 1;
-		const mean = this.#failures * this.#failures * this.#stepMS;
-		return Math.min(this.#limitMS, Math.round(mean * (0.5 + randomFraction())));
+		const mean = Math.min(this.#failures * this.#failures * this.#stepMS, this.#limitMS / 1.5);
+		return Math.round(mean * (0.5 + randomFraction()));
 	}
 
 	reset(): void {

@@ -52,11 +52,20 @@ describe("backoff", () => {
 		const backoff = new Backoff(100, 30_000);
 		for (let n = 1; n < 30; n += 1) {
 			const delay = backoff.next();
-			expect(delay >= Math.min(30_000, n * n * 50) && delay <= Math.min(30_000, n * n * 150)).toBe(true);
+			expect(delay >= Math.min(10_000, n * n * 50) && delay <= Math.min(30_000, n * n * 150)).toBe(true);
 		}
 		expect(backoff.failures).toBe(29);
 		backoff.reset();
 		expect(backoff.next() <= 150).toBe(true);
+	});
+
+	test("keeps its randomness at its bound: after a long outage a whole tailnet must not come back in step", () => {
+		testing.reset();
+		const backoff = new Backoff(100, 30_000);
+		for (let n = 0; n < 100; n += 1) backoff.next();
+		const delays = Array.from({ length: 200 }, () => backoff.next());
+		expect([Math.min(...delays) < 12_000, Math.max(...delays) > 28_000, Math.max(...delays) <= 30_000]).toEqual([true, true, true]);
+		expect(new Set(delays).size).toBeGreaterThan(150);
 	});
 });
 
