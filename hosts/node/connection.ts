@@ -27,6 +27,9 @@ function toHostError(error: NodeJS.ErrnoException, isTLS: boolean): HostError {
 	return { code: "io", message: error.message };
 }
 
+/** What was written before close() has so long to leave: a way that is dead would keep the stream for a quarter of an hour. */
+const lingerMS = 5000;
+
 class CertificateError extends Error {
 	readonly code = "CERT_REFUSED";
 }
@@ -65,16 +68,23 @@ export class Connection implements ConnectionContract {
 	#timer: NodeJS.Timeout | undefined;
 	#open = false;
 	#done = false;
+	/** Bytes are pending. Node's own "drain" comes only above a mark that differs between its versions. */
+	#isBehind = false;
+	readonly #written = (): void => {
+		if (!this.#isBehind || this.#done || this.#socket.writableLength > 0) return;
+		this.#isBehind = false;
+		this.#options.onDrain?.();
+	};
 
 	constructor(options: ConnectionOptions) {
 		this.#options = options;
 		this.#socket = net.connect({ host: options.address, port: options.port, noDelay: true });
-		const started = Date.now();
+		const started = performance.now();
 		this.#limit(Math.min(options.connectTimeoutMS ?? options.timeoutMS, options.timeoutMS));
 		this.#watch(this.#socket, false);
 		this.#socket.once("connect", () => {
 			if (this.#done) return;
-			this.#limit(options.timeoutMS - (Date.now() - started));
+			this.#limit(options.timeoutMS - (performance.now() - started));
 			if (options.tls) this.#startTLS(options.tls);
 			else this.#opened();
 		});
@@ -90,22 +100,30 @@ export class Connection implements ConnectionContract {
 
 	write(bytes: Uint8Array): void {
 		if (this.#done) return;
-		this.#socket.write(Buffer.from(bytes));
+		this.#socket.write(Buffer.from(bytes), this.#written);
+		if (this.#socket.writableLength > 0) this.#isBehind = true;
 	}
 
 	close(): void {
 		if (this.#done) return;
 		this.#done = true;
 		clearTimeout(this.#timer);
+		const socket = this.#socket;
+		if (!this.#open) {
+			socket.destroy();
+			return;
+		}
 		// What was written before goes out; then nothing keeps the stream.
-		if (this.#open) this.#socket.destroySoon();
-		else this.#socket.destroy();
+		const timer = setTimeout(() => socket.destroy(), lingerMS);
+		socket.once("close", () => clearTimeout(timer));
+		socket.destroySoon();
 	}
 
 	/** Gives up unless the stream is open, or limited anew, in time. */
 	#limit(timeoutMS: number): void {
 		clearTimeout(this.#timer);
-		this.#timer = setTimeout(() => this.#finish({ code: "timeout", message: `no connection within ${timeoutMS} ms` }), Math.max(0, timeoutMS));
+		const wholeMS = Math.max(0, Math.round(timeoutMS));
+		this.#timer = setTimeout(() => this.#finish({ code: "timeout", message: `no connection within ${wholeMS} ms` }), wholeMS);
 	}
 
 	#startTLS(options: TLSOptions): void {
@@ -141,9 +159,6 @@ export class Connection implements ConnectionContract {
 		if (isTLS || !this.#options.tls) {
 			socket.on("data", (bytes: Buffer) => {
 				if (!this.#done) this.#options.onData(bytes);
-			});
-			socket.on("drain", () => {
-				if (!this.#done) this.#options.onDrain?.();
 			});
 			socket.on("end", () => this.#finish(this.#open ? undefined : { code: "closed", message: "the stream ended before it was open" }));
 		}

@@ -174,6 +174,80 @@ describe("failures", () => {
 		expect(called).toBe(0);
 	});
 
+	test("everything that was pending is told to have left, however little it was, whatever the system's idea of full is", async () => {
+		const results: number[][] = [];
+		const lengths = [1, 5000, 20_000, 1_000_000];
+		for (const tls of [undefined, chain]) {
+			const sockets = new Set<Socket>();
+			const onSocket = (socket: Socket): void => void sockets.add(socket.on("error", () => {}).resume());
+			const server = tls ? createTLSServer({ cert: good.chainPEM, key: good.keyPEM }, onSocket) : createTCPServer(onSocket);
+			const port = await listen(server);
+			for (const lengthBytes of lengths) {
+				const seen: number[] = [];
+				await new Promise<void>((resolve) => {
+					const finish = (): void => {
+						clearTimeout(timer);
+						connection.close();
+						resolve();
+					};
+					const timer = setTimeout(finish, 500);
+					const connection = new Connection({
+						address: "127.0.0.1",
+						port,
+						...(tls ? { tls } : {}),
+						timeoutMS: 3000,
+						onOpen() {
+							connection.write(new Uint8Array(lengthBytes));
+							seen.push(connection.pendingBytes);
+						},
+						onData() {},
+						onDrain() {
+							seen.push(connection.pendingBytes);
+							finish();
+						},
+						onClose() {},
+					});
+				});
+				results.push(seen);
+			}
+			for (const socket of sockets) socket.destroy();
+			await new Promise((resolve) => server.close(resolve));
+		}
+		// A system that takes the bytes at once leaves nothing pending, and nothing to tell.
+		for (const [pending, ...told] of results) expect([pending, ...told]).toEqual(pending === 0 ? [0] : [pending, 0]);
+		expect(results.slice(lengths.length).map(([pending]) => pending)).toEqual(lengths);
+	}, 20_000);
+
+	test("a stream that is closed while the other side takes nothing is gone after 5 s: a dead way must not collect streams", async () => {
+		const sockets = new Set<Socket>();
+		const server = createTCPServer({ pauseOnConnect: true }, (socket) => void sockets.add(socket.on("error", () => {})));
+		const port = await listen(server);
+		const streams = (): number => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
+		await new Promise((resolve) => setTimeout(resolve, 100));
+		const before = streams();
+		for (let i = 0; i < 5; i += 1) {
+			await new Promise<void>((resolve) => {
+				const connection = new Connection({
+					address: "127.0.0.1",
+					port,
+					timeoutMS: 3000,
+					onOpen() {
+						connection.write(new Uint8Array(30_000_000));
+						connection.close();
+						resolve();
+					},
+					onData() {},
+					onClose() {},
+				});
+			});
+		}
+		await new Promise((resolve) => setTimeout(resolve, 5500));
+		const left = streams() - before - sockets.size;
+		for (const socket of sockets) socket.destroy();
+		await new Promise((resolve) => server.close(resolve));
+		expect(left).toBe(0);
+	}, 15_000);
+
 	test("what was written before close arrives", async () => {
 		const received = new Promise<number>((resolve) => {
 			const server = createTCPServer((socket) => {
