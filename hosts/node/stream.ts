@@ -100,7 +100,13 @@ export class TailnetStream extends Duplex {
 		const rest = this.#rest;
 		if (!rest || this.#writable === 0 || this.destroyed) return;
 		const part = rest.length <= this.#writable ? rest : rest.subarray(0, this.#writable);
-		this.#writable = this.#socket.write(part);
+		try {
+			this.#writable = this.#socket.write(part);
+		} catch (error) {
+			// It has broken, and onError is still to come: whoever writes must not get the exception.
+			this.destroy(error as Error);
+			return;
+		}
 		if (part.length < rest.length) {
 			this.#rest = rest.subarray(part.length);
 			return;
@@ -111,17 +117,13 @@ export class TailnetStream extends Duplex {
 		done?.();
 	}
 
+	/** "closed": the other side has stopped sending, and takes what we still have to write. */
 	#onEnd(error: Error & { code?: string }): void {
-		if (error.code === "closed" && this.#connected) {
+		if (error.code !== "closed" || !this.#connected) this.destroy(error);
+		else if (!this.#ended) {
 			this.#ended = true;
 			this.push(null);
-			const done = this.#done;
-			this.#done = undefined;
-			this.#rest = undefined;
-			done?.(error);
-			return;
 		}
-		this.destroy(error);
 	}
 
 	// What node:http asks of a socket.
