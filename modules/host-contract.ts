@@ -163,9 +163,14 @@ export interface Store {
 	get(key: string): Uint8Array | undefined;
 	set(key: string, value: Uint8Array): void;
 	delete(key: string): void;
+	/** Others may open it from now on. Not called twice. */
+	close?(): void;
 }
 
-/** Opens the store called name (a folder on desktops, an NVS namespace on ESP32). Without a name: memory only. @throws HostError code "io" */
+/**
+ * Opens the store called name (a folder on desktops, an NVS namespace on ESP32). Without a name: memory only. @throws HostError code "io", also where
+ * somebody else has it open: two nodes of one key would take each other's packets
+ */
 export declare function openStore(name: string | undefined): Store;
 
 // ---- JSON scanner (native/tn_json) ----

@@ -129,7 +129,7 @@ export class Identity {
 		return (clockReserveSeconds / 2) * 1000;
 	}
 
-	/** Gives back what was reserved and not used; wipes the keys. @throws TailnetError "store", with the keys wiped all the same */
+	/** Gives back what was reserved and not used; wipes the keys, closes the store. @throws TailnetError "store", with the keys wiped all the same */
 	close(now: number): void {
 		try {
 			if (this.#clockStartMS !== 0) this.#writeFloor(Math.ceil((this.#clockStartMS + (now - this.#clockSinceMS)) / 1000) + 1);
@@ -138,6 +138,7 @@ export class Identity {
 			wipe(this.#nodePrivateKey);
 			wipe(this.discoPrivateKey);
 			this.wipeRetired();
+			this.#store.close?.();
 		}
 	}
 

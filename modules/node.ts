@@ -6,7 +6,7 @@
  *   network   -> home region -> relay, control;  endpoints -> control, paths
  *   any layer -> health -> state
  */
-import { localAddresses, log, monotonicMS, openStore, randomBytes, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
+import { localAddresses, log, monotonicMS, openStore, randomBytes, type Store, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
 import { Control } from "./control/control.js";
 import type { ControlCallbacks, PingAnswer, Registration } from "./control/types.js";
 import { DERP } from "./derp/derp.js";
@@ -82,7 +82,7 @@ export class Node implements SocketNode {
 		this.#options = options;
 		this.#owner = owner;
 		const store = openState(options.store);
-		this.#identity = new Identity(store);
+		this.#identity = readIdentity(store);
 		const identity = this.#identity;
 		this.#box = new DiscoBox(identity.discoPrivateKey);
 		this.netmap = new Netmap({
@@ -542,11 +542,20 @@ export class Node implements SocketNode {
 	}
 }
 
-function openState(name: string | undefined): ReturnType<typeof openStore> {
+function openState(name: string | undefined): Store {
 	try {
 		return openStore(name);
 	} catch (error) {
 		throw new TailnetError("store", (error as { message?: string }).message ?? "the store cannot be opened");
+	}
+}
+
+function readIdentity(store: Store): Identity {
+	try {
+		return new Identity(store);
+	} catch (error) {
+		store.close?.();
+		throw error;
 	}
 }
 

@@ -24,6 +24,8 @@ export interface Addon {
 	crc32: typeof contract.crc32;
 	JSONScanner: typeof contract.JSONScanner;
 	Tunnel: typeof contract.Tunnel;
+	/** @returns a descriptor that holds the lock until it is closed; -1: somebody else has it; -2: the file cannot be locked */
+	lockFile(path: string): number;
 }
 
 /** The package's folder: the first one upwards that has the native sources. */

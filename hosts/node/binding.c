@@ -115,6 +115,7 @@ NAPI_MODULE_INIT()
 	binding_function(env, exports, "mallocedBytes", malloced_bytes);
 	binding_crypto(env, exports);
 	binding_json(env, exports);
+	binding_lock(env, exports);
 	binding_tunnel(env, exports);
 	return exports;
 }

@@ -56,6 +56,7 @@ void binding_function(napi_env env, napi_value exports, const char *name, napi_c
 /* The parts of the module. */
 void binding_crypto(napi_env env, napi_value exports);
 void binding_json(napi_env env, napi_value exports);
+void binding_lock(napi_env env, napi_value exports);
 void binding_tunnel(napi_env env, napi_value exports);
 
 #endif

@@ -3,13 +3,16 @@ import { lookup } from "node:dns";
 import * as os from "node:os";
 import type * as contract from "../../modules/host-contract.js";
 import { addon } from "./addon.js";
+import { openStore as openFolder } from "./store.js";
 
 export { Connection } from "./connection.js";
-export { openStore } from "./store.js";
 
 export const { monotonicMS, x25519, x25519PublicKey, blake2s, hkdfBlake2s, aeadSeal, aeadOpen, boxSharedKey, boxSeal, boxOpen, equalBytes, wipe, crc32 } =
 	addon;
 export const { JSONScanner, Tunnel } = addon;
+
+/** Node's timers are 31 bits of milliseconds. */
+const longestTimerMS = 0x7fffffff;
 
 export function wallClockMS(): number {
 	return Date.now();
@@ -23,7 +26,8 @@ export const machine = Object.freeze({
 });
 
 export function startTimer(callback: () => void, delayMS: number): contract.Timer {
-	return { timer: setTimeout(callback, delayMS) };
+	// A later one would fire at once; whoever waits for so long looks again then.
+	return { timer: setTimeout(callback, Math.min(delayMS, longestTimerMS)) };
 }
 
 export function stopTimer(timer: contract.Timer | undefined): void {
@@ -77,6 +81,10 @@ export function localAddresses(): string[] {
 		}
 	}
 	return addresses;
+}
+
+export function openStore(name: string | undefined): contract.Store {
+	return openFolder(name, (path) => addon.lockFile(path));
 }
 
 const levels = ["debug", "info", "warning", "error"] as const;

@@ -1,12 +1,17 @@
 /**
  * The file store: one folder (mode 0700), one file a value (mode 0600). A set writes a temporary file, flushes it, renames it over the old one and
- * flushes the folder: after a crash at any moment there is the old value or the new one.
+ * flushes the folder: after a crash at any moment there is the old value or the new one. The folder is locked while it is open: two processes on one
+ * state would be two nodes with one key.
  */
-import { closeSync, constants, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { HostError, Store } from "../../modules/host-contract.js";
 
 const temporarySuffix = ".new";
+const lockName = ".lock";
+
+/** Locks a file. @returns a descriptor to close; -1: somebody else has it; below that: it cannot be locked */
+export type LockFile = (path: string) => number;
 
 function failure(error: unknown, what: string): HostError {
 	return { code: "io", message: `${what}: ${(error as NodeJS.ErrnoException).code ?? String(error)}` };
@@ -23,13 +28,22 @@ function flushFolder(folder: string): void {
 
 class FileStore implements Store {
 	readonly #folder: string;
+	/** Descriptor of the lock, below 0: none. */
+	#lock: number;
 
-	constructor(folder: string) {
+	constructor(folder: string, lockFile: LockFile) {
 		this.#folder = folder;
 		try {
 			mkdirSync(folder, { recursive: true, mode: 0o700 });
+		} catch (error) {
+			throw failure(error, "the state folder cannot be used");
+		}
+		this.#lock = lockFile(join(folder, lockName));
+		if (this.#lock === -1) throw { code: "io", message: "the state folder is in use by another node" } satisfies HostError;
+		try {
 			for (const name of readdirSync(folder)) if (name.endsWith(temporarySuffix)) rmSync(join(folder, name), { force: true });
 		} catch (error) {
+			this.close();
 			throw failure(error, "the state folder cannot be used");
 		}
 	}
@@ -49,7 +63,7 @@ class FileStore implements Store {
 		try {
 			const descriptor = openSync(temporary, "w", 0o600);
 			try {
-				writeSync(descriptor, value);
+				writeFileSync(descriptor, value);
 				fsyncSync(descriptor);
 			} finally {
 				closeSync(descriptor);
@@ -68,6 +82,11 @@ class FileStore implements Store {
 		} catch (error) {
 			throw failure(error, "the state cannot be written");
 		}
+	}
+
+	close(): void {
+		if (this.#lock >= 0) closeSync(this.#lock);
+		this.#lock = -1;
 	}
 
 	#path(key: string): string {
@@ -93,6 +112,6 @@ class MemoryStore implements Store {
 }
 
 /** @param name a folder; without one the values live as long as the process */
-export function openStore(name: string | undefined): Store {
-	return name === undefined ? new MemoryStore() : new FileStore(name);
+export function openStore(name: string | undefined, lockFile: LockFile = () => -2): Store {
+	return name === undefined ? new MemoryStore() : new FileStore(name, lockFile);
 }

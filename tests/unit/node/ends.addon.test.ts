@@ -1,6 +1,6 @@
 /** A closed node keeps nothing alive: a process that closes its node in any state ends by itself. */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { existsSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -51,7 +51,7 @@ describe("close", () => {
 			for (const when of ["onStateChange", "onSelfChange", "onPeersChange", "onPathChange", "onHealthChange"])
 				expect(await leave(lab, when)).toBe(`0 closed in ${when}: stopped`);
 		});
-	});
+	}, 30_000);
 
 	test("while a person is to log in, after a refusal, and while control is mute: the process ends by itself", async () => {
 		await withLab(async (lab) => {
@@ -60,7 +60,24 @@ describe("close", () => {
 			lab.control.faults.mute = true;
 			expect(await leave(lab, "soon")).toBe("0 closed in soon: stopped");
 		});
-	});
+	}, 30_000);
+
+	test("a state folder that another process uses is refused, by name, and free again when that process ends, however it ends", async () => {
+		await withLab(async (lab) => {
+			const store = mkdtempSync(join(tmpdir(), "tailnet-two-"));
+			const script = join(root, "tests/unit/node/leaver.js");
+			const first = spawn(process.execPath, [script, "never", lab.controlURL, lab.authKey, store, lab.authorityPEM], { stdio: "ignore" });
+			try {
+				for (let i = 0; i < 400 && !existsSync(join(store, "udp-port")); i += 1) await new Promise((resolve) => setTimeout(resolve, 10));
+				expect(await leave(lab, "running", { store })).toContain("the state folder is in use by another node");
+			} finally {
+				first.kill("SIGKILL");
+				await new Promise((resolve) => first.once("close", resolve));
+			}
+			expect(await leave(lab, "running", { store })).toBe("0 closed in running: stopped");
+			expect(lab.control.nodes.all.length).toBe(1);
+		});
+	}, 30_000);
 
 	test("a node that is killed leaves a state that starts, as the same node", async () => {
 		await withLab(async (lab) => {
@@ -75,5 +92,5 @@ describe("close", () => {
 			expect(await leave(lab, "running", { store })).toBe("0 closed in running: stopped");
 			expect(lab.control.nodes.all.length).toBe(1);
 		});
-	});
+	}, 30_000);
 });

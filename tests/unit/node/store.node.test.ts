@@ -1,5 +1,5 @@
 /** The file store: who may read it, and that a crash leaves the old value or the new one. */
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStore } from "../../../hosts/node/store.js";
@@ -73,6 +73,29 @@ describe("file store", () => {
 		chmodSync(folder, 0o500);
 		expect(() => openStore(join(folder, "x"))).toThrow(expect.objectContaining({ code: "io" }));
 		chmodSync(folder, 0o700);
+	});
+
+	test("a folder that somebody else has open is refused before anything in it is touched; close gives it free", () => {
+		const temporary = join(folder, "node-key.new");
+		writeFileSync(temporary, "");
+		expect(() => openStore(folder, () => -1)).toThrow(expect.objectContaining({ code: "io", message: expect.stringContaining("in use") }));
+		expect(existsSync(temporary)).toBe(true);
+		let descriptor = -1;
+		const store = openStore(folder, (path) => (descriptor = openSync(path, "w")));
+		expect(existsSync(temporary)).toBe(false);
+		store.close?.();
+		store.close?.();
+		expect(() => closeSync(descriptor)).toThrow("EBADF");
+		expect(() => openStore(folder, () => -2)).not.toThrow();
+	});
+
+	test("a value that the disk takes only in part is an error, and the old one stays", () => {
+		if (!existsSync("/dev/full")) return;
+		const store = openStore(folder);
+		store.set("node-key", Uint8Array.of(1));
+		symlinkSync("/dev/full", join(folder, "node-key.new"));
+		expect(() => store.set("node-key", Uint8Array.of(2))).toThrow(expect.objectContaining({ code: "io", message: expect.stringContaining("ENOSPC") }));
+		expect(store.get("node-key")).toEqual(Uint8Array.of(1));
 	});
 
 	test("without a folder the values live as long as the store, each apart from the caller's bytes", () => {
