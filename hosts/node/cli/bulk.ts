@@ -24,8 +24,6 @@ export function bulk(tailnet: Tailnet, address: string, port: number, bytes: num
 		let space = 0;
 		let allSpace = 0;
 		let started = 0;
-		const timer = setTimeout(() => finish(new Error(`not done within ${timeoutMS} ms: ${sent} sent, ${received} received of ${bytes}`)), timeoutMS);
-
 		const finish = (error?: Error): void => {
 			clearTimeout(timer);
 			socket.close();
@@ -80,5 +78,6 @@ export function bulk(tailnet: Tailnet, address: string, port: number, bytes: num
 				finish(error);
 			},
 		});
+		const timer = setTimeout(() => finish(new Error(`not done within ${timeoutMS} ms: ${sent} sent, ${received} received of ${bytes}`)), timeoutMS);
 	});
 }

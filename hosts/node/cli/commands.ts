@@ -4,6 +4,7 @@ import { request } from "node:http";
 import { isIP } from "node:net";
 import { getHeapCodeStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { largestPayloadBytes } from "../../../modules/socket/udp.js";
 import type Tailnet from "../../../modules/tailnet.js";
 import type { PingKind } from "../../../modules/tailnet.js";
 import { addon } from "../addon.js";
@@ -18,6 +19,9 @@ type Fields = Record<string, unknown>;
 
 const shownCharacters = 4096;
 const largestBody = 64 * 1024 * 1024;
+const largestPort = 65535;
+const largestCount = 1_000_000;
+const longestTimeoutMS = 86_400_000;
 
 function text(fields: Fields, name: string): string {
 	const value = fields[name];
@@ -25,10 +29,16 @@ function text(fields: Fields, name: string): string {
 	return value;
 }
 
-function number(fields: Fields, name: string, otherwise?: number): number {
+/** A whole number of a range. */
+function number(fields: Fields, name: string, least: number, most: number, otherwise?: number): number {
 	const value = fields[name] ?? otherwise;
-	if (typeof value !== "number" || !Number.isFinite(value) || value < 0) throw new Error(`${name}: expected a number`);
+	if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least || value > most)
+		throw new Error(`${name}: expected a whole number from ${least} to ${most}`);
 	return value;
+}
+
+function timeout(fields: Fields, otherwise: number): number {
+	return number(fields, "timeoutMS", 1, longestTimeoutMS, otherwise);
 }
 
 async function addressOf(tailnet: Tailnet, peer: string): Promise<string> {
@@ -38,7 +48,7 @@ async function addressOf(tailnet: Tailnet, peer: string): Promise<string> {
 
 async function ping(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 	const kind = (fields["kind"] ?? "disco") as PingKind;
-	return { ...(await tailnet.ping(text(fields, "peer"), { kind, timeoutMS: number(fields, "timeoutMS", 5000) })) };
+	return { ...(await tailnet.ping(text(fields, "peer"), { kind, timeoutMS: timeout(fields, 5000) })) };
 }
 
 /** Gets a page over the tailnet. */
@@ -47,6 +57,7 @@ async function http(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 	if (url.protocol !== "http:") throw new Error("url: only http is spoken over the tailnet");
 	const address = await addressOf(tailnet, url.hostname.replace(/^\[|\]$/g, ""));
 	const port = url.port === "" ? 80 : Number(url.port);
+	const timeoutMS = timeout(fields, 30_000);
 	return new Promise((resolve, reject) => {
 		const stream = new TailnetStream(tailnet.TCP, { address, port });
 		const asked = request(
@@ -54,18 +65,18 @@ async function http(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 			(response) => {
 				let lengthBytes = 0;
 				let body = "";
-				response.setEncoding("utf8");
-				response.on("data", (part: string) => {
-					lengthBytes += Buffer.byteLength(part);
-					if (body.length < shownCharacters) body += part;
+				const decoder = new TextDecoder();
+				response.on("data", (part: Buffer) => {
+					lengthBytes += part.length;
+					if (body.length < shownCharacters) body += decoder.decode(part, { stream: true });
 					if (lengthBytes > largestBody) asked.destroy(new Error("the page is too long"));
 				});
-				response.on("end", () => resolve({ status: response.statusCode ?? 0, lengthBytes, body: body.slice(0, shownCharacters) }));
+				response.on("end", () => resolve({ status: response.statusCode ?? 0, lengthBytes, body: (body + decoder.decode()).slice(0, shownCharacters) }));
 				response.on("error", reject);
 			},
 		);
 		asked.setTimeout(0);
-		const timer = setTimeout(() => asked.destroy(new Error("no answer in time")), number(fields, "timeoutMS", 30_000));
+		const timer = setTimeout(() => asked.destroy(new Error("no answer in time")), timeoutMS);
 		asked.on("close", () => clearTimeout(timer));
 		asked.on("error", reject);
 		asked.end();
@@ -75,19 +86,21 @@ async function http(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 /** Sends count datagrams of size bytes and counts those that come back the same. */
 async function udp(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 	const address = await addressOf(tailnet, text(fields, "peer"));
-	const port = number(fields, "port");
-	const size = number(fields, "size");
-	const count = number(fields, "count", 1);
-	return new Promise((resolve) => {
+	const port = number(fields, "port", 1, largestPort);
+	const size = number(fields, "size", 0, largestPayloadBytes);
+	const count = number(fields, "count", 0, largestCount, 1);
+	const timeoutMS = timeout(fields, 5000);
+	return new Promise((resolve, reject) => {
 		/** How often each payload is awaited: small ones repeat. */
 		const expected = new Map<string, number>();
 		let received = 0;
 		let sent = 0;
-		const finish = (): void => {
+		const finish = (error?: unknown): void => {
 			clearInterval(pace);
 			clearTimeout(timer);
 			socket.close();
-			resolve({ received });
+			if (error) reject(error);
+			else resolve({ received });
 		};
 		const socket = new tailnet.UDP({
 			onReadable() {
@@ -100,6 +113,7 @@ async function udp(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 				}
 				if (received === count) finish();
 			},
+			onError: (error) => finish(error),
 		});
 		const send = (): void => {
 			if (sent === count) return;
@@ -108,11 +122,16 @@ async function udp(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 			const text = Buffer.from(payload).toString("base64");
 			expected.set(text, (expected.get(text) ?? 0) + 1);
 			sent += 1;
-			socket.write(payload, address, port);
+			try {
+				socket.write(payload, address, port);
+			} catch (error) {
+				finish(error);
+			}
 		};
 		const pace = setInterval(send, 2);
-		const timer = setTimeout(finish, number(fields, "timeoutMS", 5000) + 2 * count);
-		send();
+		const timer = setTimeout(finish, timeoutMS + 2 * count);
+		if (count === 0) finish();
+		else send();
 	});
 }
 
@@ -146,7 +165,8 @@ const actions: Record<string, (tailnet: Tailnet, fields: Fields) => Fields | Pro
 		const mode = fields["mode"] ?? "echo";
 		if (mode !== "echo" && mode !== "sink") throw new Error('mode: expected "echo" or "sink"');
 		const address = await addressOf(tailnet, text(fields, "peer"));
-		return { ...(await bulk(tailnet, address, number(fields, "port", 7), number(fields, "bytes"), mode, number(fields, "timeoutMS", 600_000))) };
+		const bytes = number(fields, "bytes", 1, Number.MAX_SAFE_INTEGER);
+		return { ...(await bulk(tailnet, address, number(fields, "port", 1, largestPort, 7), bytes, mode, timeout(fields, 600_000))) };
 	},
 	async resolve(tailnet, fields) {
 		return { addresses: await tailnet.resolve(text(fields, "name")) };
@@ -162,7 +182,9 @@ const actions: Record<string, (tailnet: Tailnet, fields: Fields) => Fields | Pro
 		return { state: tailnet.state, reason: tailnet.reason, warnings: tailnet.health };
 	},
 	async netcheck(tailnet) {
-		return { ...(await tailnet.netcheck()) };
+		const report: Fields = { ...(await tailnet.netcheck()) };
+		for (const [name, value] of Object.entries(report)) if (value instanceof Map) report[name] = Object.fromEntries(value);
+		return report;
 	},
 	memory,
 	rebind(tailnet) {
@@ -175,13 +197,14 @@ const actions: Record<string, (tailnet: Tailnet, fields: Fields) => Fields | Pro
 	},
 };
 
-/** Runs one line; its result carries its id. `close` ends the command after its result. */
+/** Runs one line; its result carries its id. `close` and `logout` end the command after their result. */
 export async function runCommand(tailnet: Tailnet, line: string, output: Output, close: () => void): Promise<void> {
 	if (line.trim() === "") return;
 	let fields: Fields = {};
+	let name = "";
 	try {
 		fields = JSON.parse(line) as Fields;
-		const name = text(fields, "do");
+		name = text(fields, "do");
 		if (name === "close") {
 			output({ event: "result", id: fields["id"] ?? null, ok: true });
 			close();
@@ -195,4 +218,6 @@ export async function runCommand(tailnet: Tailnet, line: string, output: Output,
 		const { code, message } = error as { code?: string; message?: string };
 		output({ event: "result", id: fields?.["id"] ?? null, ok: false, code: code ?? "argument", message: message ?? String(error) });
 	}
+	// The node is closed, whatever control said.
+	if (name === "logout") close();
 }

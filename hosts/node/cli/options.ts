@@ -24,6 +24,8 @@ export interface CommandOptions {
 	count: number;
 	kind: string;
 	timeoutMS: number;
+	/** The usage is wanted, and nothing else. */
+	help: boolean;
 	/** Words that are no option. */
 	rest: string[];
 }
@@ -69,25 +71,31 @@ export function parseOptions(words: readonly string[], environment: Readonly<Rec
 	const rest: string[] = [];
 	for (let i = 0; i < words.length; i += 1) {
 		const word = words[i] as string;
-		if (!word.startsWith("--")) {
+		if (word === "-h") {
+			set.add("help");
+			continue;
+		}
+		if (!word.startsWith("-")) {
 			rest.push(word);
 			continue;
 		}
 		const equals = word.indexOf("=");
-		const name = word.slice(2, equals < 0 ? undefined : equals);
+		const shown = word.slice(0, equals < 0 ? undefined : equals); // without its value: that may be a key
+		const name = shown.startsWith("--") ? shown.slice(2) : "";
 		if (withValue.has(name)) {
 			const value = equals < 0 ? words[(i += 1)] : word.slice(equals + 1);
 			if (value === undefined) throw new UsageError(`--${name} needs a value`);
 			values.set(name, value);
-		} else if (flags.has(name) && equals < 0) set.add(name);
-		else throw new UsageError(`unknown option ${word}`);
+		} else if (!flags.has(name)) throw new UsageError(`unknown option ${shown}`);
+		else if (equals >= 0) throw new UsageError(`${shown} takes no value`);
+		else set.add(name);
 	}
 
 	const keyFile = values.get("auth-key-file");
 	const authKey =
 		keyFile !== undefined
 			? readText(keyFile, "--auth-key-file").trim()
-			: (values.get("auth-key") ?? environment["TAILNET_AUTH_KEY"] ?? environment["TS_AUTHKEY"]);
+			: (values.get("auth-key") ?? (environment["TAILNET_AUTH_KEY"] || environment["TS_AUTHKEY"]));
 	const authority = values.get("derp-ca");
 	const logLevel = (values.get("log-level") ?? "warning") as CommandOptions["logLevel"];
 	if (!levels.includes(logLevel)) throw new UsageError(`--log-level: expected one of ${levels.join(", ")}`);
@@ -110,6 +118,7 @@ export function parseOptions(words: readonly string[], environment: Readonly<Rec
 		stay: set.has("stay"),
 		count: whole(values.get("count") ?? "10", "count", 1, 1000),
 		kind: set.has("tsmp") ? "tsmp" : set.has("icmp") ? "icmp" : set.has("peerapi") ? "peerapi" : "disco",
+		help: set.has("help"),
 		timeoutMS: whole(values.get("timeout") ?? "5000", "timeout", 1, 3_600_000),
 		rest,
 	};

@@ -29,6 +29,7 @@ describe("options", () => {
 			count: 10,
 			kind: "disco",
 			timeoutMS: 5000,
+			help: false,
 			rest: [],
 		});
 	});
@@ -70,6 +71,7 @@ describe("options", () => {
 		expect(parse("", environment).authKey).toBe("from-ours");
 		expect(parse("", { TS_AUTHKEY: "from-theirs" }).authKey).toBe("from-theirs");
 		expect(parse("", { TAILNET_AUTH_KEY: "" }).authKey).toBe(undefined);
+		expect(parse("", { TAILNET_AUTH_KEY: "", TS_AUTHKEY: "from-theirs" }).authKey).toBe("from-theirs");
 		writeFileSync(join(folder, "ca.pem"), "PEM");
 		expect(parse(`--derp-ca ${folder}/ca.pem`).authorities).toEqual(["PEM"]);
 	});
@@ -77,7 +79,8 @@ describe("options", () => {
 	test("wrong words are told by name, and never with the key in them", () => {
 		const wrong: [string, string][] = [
 			["--nonsense", "--nonsense"],
-			["--echo=yes", "--echo=yes"],
+			["-x", "-x"],
+			["--echo=yes", "--echo takes no value"],
 			["--port", "--port needs a value"],
 			["--port 65536", "expected 0 to 65535, got 65536"],
 			["--port -1", "got -1"],
@@ -92,5 +95,13 @@ describe("options", () => {
 			expect(() => parse(words)).toThrow(UsageError);
 			expect(() => parse(words)).toThrow(text);
 		}
+		for (const words of ["--auth-keys=tskey-auth-secret", "--authkey=tskey-auth-secret", "-k=tskey-auth-secret", "--echo=tskey-auth-secret"]) {
+			expect(() => parse(words)).toThrow(UsageError);
+			expect(() => parse(words)).not.toThrow("secret");
+		}
+	});
+
+	test("help is asked for in any place, by two names", () => {
+		for (const words of ["--help", "-h", "--echo --help", "peer -h"]) expect(parse(words).help).toBe(true);
 	});
 });
