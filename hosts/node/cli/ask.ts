@@ -3,9 +3,14 @@ import Tailnet from "../../../modules/tailnet.js";
 import { type OutputEvent, runCommand } from "./commands.js";
 import { askLocally } from "./local-socket.js";
 import { type CommandOptions, UsageError } from "./options.js";
-import { ExitCode, tailnetOptions } from "./up.js";
+import { ExitCode, exitCodeOf, startExitCodeOf, tailnetOptions } from "./up.js";
 
 type Ask = (command: Record<string, unknown>) => Promise<OutputEvent>;
+
+/** Between two DISCO pings, as the stock tool: the peer needs a moment to find the way. */
+const pingGapMS = 1000;
+/** Codes that no further ping would change. */
+const lasting = ["not-found", "argument", "no-route", "peer-expired", "closed"];
 
 /** How long a node that was started for one question may take to be running. */
 const startMS = 30_000;
@@ -32,7 +37,7 @@ async function withNode(options: CommandOptions, action: (ask: Ask) => Promise<n
 				onLogin: (url) => console.error(`to log in, visit ${url}`),
 				onError(error) {
 					console.error(`error: ${error.message} (${error.code})`);
-					if (error.code === "auth-key") reject(error);
+					if (exitCodeOf(error.code) !== undefined) reject(error);
 				},
 			});
 			tailnet.running.then(() => clearTimeout(timer), reject);
@@ -46,7 +51,8 @@ async function withNode(options: CommandOptions, action: (ask: Ask) => Promise<n
 		);
 	} catch (error) {
 		console.error((error as Error).message);
-		return (error as { code?: string }).code === "auth-key" ? ExitCode.authKey : ExitCode.failed;
+		const { code } = error as { code?: string };
+		return exitCodeOf(code) ?? (tailnet || code === undefined ? ExitCode.failed : startExitCodeOf(code));
 	} finally {
 		tailnet?.close();
 	}
@@ -56,14 +62,19 @@ export async function ping(options: CommandOptions): Promise<number> {
 	const [peer] = options.rest;
 	if (peer === undefined) throw new UsageError("ping: expected a peer");
 	return withNode(options, async (ask) => {
+		let isRelayed = false;
 		for (let i = 0; i < options.count; i += 1) {
+			if (i > 0) await new Promise((resolve) => setTimeout(resolve, pingGapMS));
 			const answer = await ask({ do: "ping", peer, kind: options.kind, timeoutMS: options.timeoutMS });
 			if (options.json) process.stdout.write(`${JSON.stringify(answer)}\n`);
 			else if (answer["ok"]) console.log(`pong from ${peer} via ${answer["via"]} in ${Math.round(Number(answer["latencyMS"]))}ms`);
 			else console.log(`no pong: ${answer["message"]}`);
 			// As the stock tool: a DISCO ping goes on until the answer comes by a direct path.
 			if (answer["ok"] && (options.kind !== "disco" || !String(answer["via"]).startsWith("DERP"))) return ExitCode.ok;
+			if (lasting.includes(String(answer["code"]))) return ExitCode.failed;
+			isRelayed ||= answer["ok"] === true;
 		}
+		if (isRelayed && !options.json) console.log("no direct path was found");
 		return ExitCode.failed;
 	});
 }

@@ -1,5 +1,5 @@
 /** The command `tailnet`: which words lead where. */
-import { parseOptions, UsageError } from "./options.js";
+import { type CommandOptions, parseOptions, UsageError } from "./options.js";
 
 const usage = `tailnet up [options]                a node that stays up
 tailnet ping [options] PEER         ask a peer for an answer   (--tsmp, --icmp, --peerapi, --count N)
@@ -26,28 +26,34 @@ options
   --json                    machine interface: events on stdout, commands on stdin
 
 exit codes
-  0 as asked   1 the answer is no (ping without answer, demo that failed)   2 wrong words
-  3 the auth key was refused   4 the control server refuses this node   5 a package is missing   6 the machine refuses (state folder, sockets)
+  0 as asked   1 the answer is no (ping without a direct answer, demo that failed), or nobody reads it   2 wrong words
+  3 the auth key was refused   4 the control server does not speak our version, or asked this node to exit
+  5 a package is missing, or Node is older than 20   6 the machine refuses (state folder, sockets)
 `;
 
-async function run(words: readonly string[]): Promise<number> {
-	const options = parseOptions(words.slice(1), process.env);
-	switch (words[0]) {
-		case "up":
-			return (await import("./up.js")).up(options);
-		case "ping":
-			return (await import("./ask.js")).ping(options);
-		case "status":
-			return (await import("./ask.js")).status(options);
-		case "netcheck":
-			return (await import("./ask.js")).netcheck(options);
-		case "demo":
-			return (await import("./demo.js")).demo(options);
-		default:
-			process.stdout.write(usage);
-			return words[0] === undefined || words[0] === "help" || words[0] === "--help" ? 0 : 2;
+/** Each word with the words that it takes besides options. */
+const commands: Record<string, { words: number; run(options: CommandOptions): Promise<number> }> = {
+	up: { words: 0, run: async (options) => (await import("./up.js")).up(options) },
+	ping: { words: 1, run: async (options) => (await import("./ask.js")).ping(options) },
+	status: { words: 0, run: async (options) => (await import("./ask.js")).status(options) },
+	netcheck: { words: 0, run: async (options) => (await import("./ask.js")).netcheck(options) },
+	demo: { words: 0, run: async (options) => (await import("./demo.js")).demo(options) },
+};
+
+async function run([word = "help", ...words]: readonly string[]): Promise<number> {
+	const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
+	const options = command && parseOptions(words, process.env);
+	if (!command || !options || options.help) {
+		process.stdout.write(usage);
+		return command || ["help", "--help", "-h"].includes(word) ? 0 : 2;
 	}
+	// The word itself is not shown: it may be a key.
+	if (options.rest.length > command.words) throw new UsageError(`${word}: a word too many`);
+	return command.run(options);
 }
+
+// Whoever read is gone, as behind "| head".
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => process.exit(1));
 
 try {
 	process.exitCode = await run(process.argv.slice(2));

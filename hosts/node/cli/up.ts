@@ -1,8 +1,8 @@
 /**
  * `up`: a node that stays up until it is asked to close. With --json it is a machine interface: events on stdout, commands on stdin, logs on stderr.
  *
- * Exit codes: 0 closed as asked; 2 usage; 3 the auth key was refused; 4 the control server is not one, or refuses us; 6 the state folder or a socket
- * cannot be used.
+ * Exit codes: 0 closed as asked; 1 nobody reads what it says; 2 usage; 3 the auth key was refused; 4 the control server does not speak our version, or
+ * asked the node to exit; 6 the state folder or a socket cannot be used.
  */
 import { createInterface } from "node:readline";
 import Tailnet, { type TailnetOptions } from "../../../modules/tailnet.js";
@@ -59,11 +59,16 @@ function printer(json: boolean): Output {
 	};
 }
 
-/** Codes that end the command: trying again would not help. */
-function exitCodeOf(code: string): number | undefined {
+/** Codes that end the command, whenever they come: trying again would not help. */
+export function exitCodeOf(code: string | undefined): number | undefined {
 	if (code === "auth-key") return ExitCode.authKey;
 	if (code === "version") return ExitCode.control;
 	return undefined;
+}
+
+/** Of an error that kept a node from being made. */
+export function startExitCodeOf(code: string | undefined): number {
+	return code === "argument" ? ExitCode.usage : ExitCode.machine;
 }
 
 export async function up(options: CommandOptions): Promise<number> {
@@ -91,6 +96,8 @@ export async function up(options: CommandOptions): Promise<number> {
 				...tailnetOptions(options),
 				onStateChange(state, reason) {
 					output({ event: "state", state, ...(reason ? { reason } : {}) });
+					// Not by us, unless finish() or a logout comes first: control asked the node to exit.
+					if (state === "stopped") setImmediate(() => finish(ExitCode.control));
 				},
 				onLogin: (url) => output({ event: "login", url }),
 				onSelfChange: selfEvent,
@@ -110,7 +117,7 @@ export async function up(options: CommandOptions): Promise<number> {
 			const { code, message } = error as { code?: string; message?: string };
 			output({ event: "error", code: code ?? "io", message: message ?? String(error) });
 			tailnet?.close();
-			resolve(code === "argument" ? ExitCode.usage : ExitCode.machine);
+			resolve(startExitCodeOf(code));
 			return;
 		}
 		const node = tailnet;
