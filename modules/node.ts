@@ -177,6 +177,7 @@ export class Node implements SocketNode {
 			"netmap.bytes": this.netmap.bytes,
 			"netmap.peakBufferBytes": this.netmap.peakBufferBytes,
 			"tunnel.waiting": this.#link.waiting,
+			"tunnel.lost": this.#link.lost,
 		};
 	}
 

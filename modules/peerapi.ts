@@ -99,7 +99,6 @@ class PeerAPIConnection {
 	constructor(owner: PeerAPIOwner, from: TCP, onClose: () => void) {
 		this.#owner = owner;
 		this.#onClose = onClose;
-		this.#timer = startTimer(() => this.close(), idleMS);
 		const readable = (): void => this.#readable();
 		const writable = (count: number): void => this.#onWritable(count);
 		const ended = (): void => this.close();
@@ -115,6 +114,7 @@ class PeerAPIConnection {
 				ended();
 			},
 		});
+		this.#timer = startTimer(ended, idleMS);
 	}
 
 	close(): void {

@@ -157,7 +157,7 @@ export default class Tailnet {
 		const resolve = (name: string): Promise<string[]> => this.resolve(name);
 		this.Resolver = class extends Resolver {
 			constructor() {
-				super(resolve);
+				super(resolve, (error) => node.report(error));
 			}
 		};
 		this.#peerAPI = new PeerAPI({

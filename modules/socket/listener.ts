@@ -13,6 +13,9 @@ export interface ListenerOptions {
 	target?: unknown;
 }
 
+/** Connections that wait to be read; more are reset. */
+const backlogLength = 32;
+
 export class Listener implements SocketEvents {
 	target: unknown;
 	readonly #node: SocketNode;
@@ -20,6 +23,7 @@ export class Listener implements SocketEvents {
 	#socket = 0;
 	#port = 0;
 	#queue: TCP[] = [];
+	#refused = 0;
 	#onReadable: ListenerOptions["onReadable"];
 	#onError: ListenerOptions["onError"];
 
@@ -57,6 +61,11 @@ export class Listener implements SocketEvents {
 		return this.#port;
 	}
 
+	/** Connections reset because nobody read those before them. */
+	get refused(): number {
+		return this.#refused;
+	}
+
 	/** @returns a connection without callbacks (give it as `from` to a new TCP), or undefined */
 	read(): TCP | undefined {
 		if (this.#socket === 0) throw new SyntaxError("closed");
@@ -71,6 +80,11 @@ export class Listener implements SocketEvents {
 	}
 
 	accepted(socket: number, remoteAddress: Uint8Array, remotePort: number): void {
+		if (this.#queue.length === backlogLength) {
+			this.#refused += 1;
+			this.#node.link.socketClose(socket, true);
+			return;
+		}
 		const connection = this.#makeTCP();
 		connection.accept(socket, remoteAddress, remotePort);
 		this.#queue.push(connection);

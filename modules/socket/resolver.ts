@@ -12,10 +12,13 @@ export interface ResolveRequest {
 
 export class Resolver {
 	readonly #resolve: Resolve;
+	readonly #report: (error: unknown) => void;
 	#closed = false;
 
-	constructor(resolve: Resolve) {
+	/** @param report told of exceptions that leave an app's callback */
+	constructor(resolve: Resolve, report: (error: unknown) => void = () => {}) {
 		this.#resolve = resolve;
+		this.#report = report;
 	}
 
 	/** One of the callbacks runs later, unless the resolver is closed before. @param callback instead of the callbacks: (error, address) */
@@ -34,9 +37,7 @@ export class Resolver {
 					else onError?.call(this, host);
 				},
 			)
-			.catch(() => {
-				// An exception in the app's callback; there is nobody to tell.
-			});
+			.catch((error) => this.#report(error));
 	}
 
 	/** Idempotent. */

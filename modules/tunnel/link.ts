@@ -1,7 +1,8 @@
 /**
  * The tunnel as the modules see it: calls become command records, event records become calls. One object a node; the tunnel's thread is behind it.
  *
- * A command that finds the ring full waits here, in order, until the tunnel has taken some; nothing is lost and nothing overtakes.
+ * A command that finds the ring full waits here, in order, until the tunnel has taken some; nothing overtakes. Only packets, which any network may lose,
+ * are lost when many wait already.
  */
 import { Tunnel } from "tailnet/host";
 import { TailnetError } from "../errors.js";
@@ -88,6 +89,8 @@ export interface SocketEvents {
 }
 
 const endpointBytes = 18;
+/** Commands that wait, above which packets are lost. */
+const waitingForPackets = 256;
 
 export class TunnelLink {
 	readonly #tunnel: Tunnel;
@@ -98,6 +101,7 @@ export class TunnelLink {
 	readonly #view = new DataView(this.#buffer.buffer);
 	/** Commands that the ring had no room for, oldest first. */
 	#waiting: Uint8Array[] = [];
+	#lost = 0;
 	#closed = false;
 
 	/** @throws HostError code "io" when no UDP socket can be bound */
@@ -114,6 +118,11 @@ export class TunnelLink {
 	/** Commands waiting for room in the ring. */
 	get waiting(): number {
 		return this.#waiting.length;
+	}
+
+	/** Packets lost because too many commands waited. */
+	get lost(): number {
+		return this.#lost;
 	}
 
 	identity(identity: Identity): void {
@@ -157,12 +166,12 @@ export class TunnelLink {
 	/** Sends STUN or DISCO from the node's UDP socket. An unusable endpoint is ignored. */
 	sendRaw(endpoint: string, datagram: Uint8Array): void {
 		const bytes = parseEndpoint(endpoint);
-		if (bytes) this.#send(this.#writer.begin(Command.udpSendRaw).bytes(bytes).bytes(datagram).end());
+		if (bytes) this.#sendPacket(this.#writer.begin(Command.udpSendRaw).bytes(bytes).bytes(datagram).end());
 	}
 
 	/** Sends DISCO through a DERP region. */
 	derpSend(region: number, nodeKey: Uint8Array, packet: Uint8Array): void {
-		this.#send(this.#writer.begin(Command.derpSend, 0, region).bytes(nodeKey).bytes(packet).end());
+		this.#sendPacket(this.#writer.begin(Command.derpSend, 0, region).bytes(nodeKey).bytes(packet).end());
 	}
 
 	derpState(region: number, isOpen: boolean): void {
@@ -189,7 +198,7 @@ export class TunnelLink {
 
 	/** @param packet a whole IP packet of ours */
 	inject(packet: Uint8Array): void {
-		this.#send(this.#writer.begin(Command.inject).bytes(packet).end());
+		this.#sendPacket(this.#writer.begin(Command.inject).bytes(packet).end());
 	}
 
 	rebind(port: number): void {
@@ -238,7 +247,7 @@ export class TunnelLink {
 	}
 
 	udpSend(socket: number, address: Uint8Array, port: number, payload: Uint8Array): void {
-		this.#send(this.#writer.begin(Command.udpSend, 0, port).u32(socket).bytes(address).bytes(payload).end());
+		this.#sendPacket(this.#writer.begin(Command.udpSend, 0, port).u32(socket).bytes(address).bytes(payload).end());
 	}
 
 	/** The handle is dead at once. Bytes written leave first unless abort is set. */
@@ -289,6 +298,11 @@ export class TunnelLink {
 	#send(record: Uint8Array): void {
 		if (this.#closed) return;
 		if (this.#waiting.length > 0 || !this.#tunnel.send(record)) this.#waiting.push(record.slice());
+	}
+
+	#sendPacket(record: Uint8Array): void {
+		if (this.#waiting.length < waitingForPackets) this.#send(record);
+		else this.#lost += 1;
 	}
 
 	#wake(): void {

@@ -1,5 +1,6 @@
 /** What `up` serves on the tailnet: echo on port 7 (TCP and UDP), and the status page on port 80. */
 import { createServer } from "node:http";
+import { largestPayloadBytes } from "../../../modules/socket/udp.js";
 import type Tailnet from "../../../modules/tailnet.js";
 import { TailnetStream } from "../stream.js";
 import { statusJSON, statusPage } from "./status-page.js";
@@ -7,7 +8,8 @@ import { statusJSON, statusPage } from "./status-page.js";
 export const echoPort = 7;
 export const statusPort = 80;
 
-export function serveEcho(tailnet: Tailnet): void {
+/** @param stallMS a peer that sends and takes nothing back for so long is left: what it sent is not read, so its end would never be told */
+export function serveEcho(tailnet: Tailnet, stallMS = 60_000): void {
 	const buffer = Buffer.allocUnsafe(65536);
 	new tailnet.Listener({
 		port: echoPort,
@@ -15,6 +17,11 @@ export function serveEcho(tailnet: Tailnet): void {
 			for (let from = this.read(); from; from = this.read()) {
 				let readable = 0;
 				let writable = 0;
+				let stall: NodeJS.Timeout | undefined;
+				const end = (): void => {
+					clearTimeout(stall);
+					socket.close();
+				};
 				/** As much as both sides allow: what cannot be written is not read, so the sender is slowed down. */
 				const pump = (): void => {
 					while (readable > 0 && writable > 0) {
@@ -22,8 +29,16 @@ export function serveEcho(tailnet: Tailnet): void {
 						const count = (socket.read(buffer.subarray(0, length)) as number | undefined) ?? 0;
 						if (count === 0) return;
 						readable -= count;
-						writable = socket.write(buffer.subarray(0, count));
+						try {
+							writable = socket.write(buffer.subarray(0, count));
+						} catch {
+							end(); // it has broken, and its end is still to be told
+							return;
+						}
+						clearTimeout(stall);
+						stall = undefined;
 					}
+					if (readable > 0) stall ??= setTimeout(end, stallMS).unref();
 				};
 				const socket = new tailnet.TCP({
 					from,
@@ -35,9 +50,7 @@ export function serveEcho(tailnet: Tailnet): void {
 						writable = count;
 						pump();
 					},
-					onError() {
-						this.close();
-					},
+					onError: end,
 				});
 			}
 		},
@@ -45,7 +58,9 @@ export function serveEcho(tailnet: Tailnet): void {
 	new tailnet.UDP({
 		port: echoPort,
 		onReadable() {
-			for (let datagram = this.read(); datagram; datagram = this.read()) this.write(datagram, datagram.address, datagram.port);
+			for (let datagram = this.read(); datagram; datagram = this.read()) {
+				if (datagram.byteLength <= largestPayloadBytes && datagram.port > 0) this.write(datagram, datagram.address, datagram.port);
+			}
 		},
 	});
 }

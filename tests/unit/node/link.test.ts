@@ -161,6 +161,22 @@ describe("commands", () => {
 		expect(link.waiting).toBe(0);
 	});
 
+	test("packets that find 256 commands waiting are lost, and counted; other commands are not", () => {
+		tunnel().room = 0;
+		for (let i = 0; i < 1000; i += 1) link.udpSend(5, v4(2), 53, fromHex("00"));
+		link.sendRaw("192.0.2.1:5", fromHex("00"));
+		link.derpSend(1, key(1), fromHex("00"));
+		link.inject(fromHex("00"));
+		expect([link.waiting, link.lost]).toEqual([256, 747]);
+		link.peerRemove(7);
+		link.socketClose(5, true);
+		expect([link.waiting, link.lost]).toEqual([257, 747]);
+		tunnel().room = Number.POSITIVE_INFINITY;
+		tunnel().wake();
+		link.sendRaw("192.0.2.1:5", fromHex("00"));
+		expect([link.waiting, link.lost, tunnel().sent.length]).toEqual([0, 747, 258]);
+	});
+
 	test("after close nothing is sent, read or opened", () => {
 		let reason = "";
 		link.openSocket({ closed: (why) => (reason = why) });

@@ -79,6 +79,17 @@ describe("Listener", () => {
 		expect(() => listener.read()).toThrow(SyntaxError);
 	});
 
+	test("keeps 32 connections that nobody reads; more are reset at once and counted, so that one port cannot take every socket", () => {
+		const counts: number[] = [];
+		const listener = listen({ port: 80, onReadable: (count) => void counts.push(count) });
+		const handles = Array.from({ length: 40 }, (_, i) => node.fake.accept(1, peer, 5000 + i));
+		expect([counts.length, counts.at(-1), listener.refused]).toEqual([32, 32, 8]);
+		expect(node.fake.calls.filter((call) => call[0] === "socketClose")).toEqual(handles.slice(32).map((handle) => ["socketClose", handle, true]));
+		expect(listener.read()?.remotePort).toBe(5000);
+		node.fake.accept(1, peer, 6000);
+		expect([counts.length, listener.refused]).toEqual([33, 8]);
+	});
+
 	test("refuses options of a wrong form", () => {
 		expect(() => listen({ port: -1 })).toThrow(RangeError);
 		expect(() => listen({ port: 80, onReadable: {} as never })).toThrow(TypeError);
@@ -172,6 +183,22 @@ describe("Resolver", () => {
 		expect(told).toEqual([]);
 		await testing.settle();
 		expect(told).toEqual(["laptop 100.64.0.9", "no phone"]);
+	});
+
+	test("an exception in a callback is reported", async () => {
+		const errors: unknown[] = [];
+		const resolver = new Resolver(
+			(host) => (host === "laptop" ? Promise.resolve(["100.64.0.9"]) : Promise.reject(new Error("none"))),
+			(error) => errors.push(error),
+		);
+		const fail = () => {
+			throw new Error("app");
+		};
+		resolver.resolve({ host: "laptop", onResolved: fail });
+		resolver.resolve({ host: "phone", onError: fail });
+		resolver.resolve({ host: "laptop" }, fail);
+		await testing.settle();
+		expect(errors.length).toBe(3);
 	});
 
 	test("is silent after close", async () => {
