@@ -2,6 +2,7 @@
  * Brings a fresh checkout to where it can run: npm packages, Debian packages, the compiled modules, the native core. Each step does nothing when
  * there is nothing to do. Uses Node alone, since nothing else may be there yet.
  */
+import "../hosts/node/version.js";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";

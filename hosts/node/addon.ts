@@ -35,6 +35,11 @@ function packageFolder(): string {
 	return folder;
 }
 
-const path = process.env["TAILNET_ADDON"] ?? join(packageFolder(), "build", "tailnet.node");
+function load(): Addon {
+	const folder = packageFolder();
+	const path = process.env["TAILNET_ADDON"] ?? join(folder, "build", "tailnet.node");
+	if (!existsSync(path)) throw new Error(`the native core of tailnet is not built; run:  node ${join(folder, "hosts", "node", "build-addon.js")}`);
+	return createRequire(import.meta.url)(path);
+}
 
-export const addon: Addon = createRequire(import.meta.url)(path);
+export const addon: Addon = load();

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /**
  * The command `tailnet`, installed or from a checkout. It never installs anything on the machine: what is missing, it names. The native core is built
- * once, into the user's cache folder where the package's own cannot be written.
+ * once, into the user's cache folder.
  */
+import "./version.js";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,14 +12,20 @@ import { buildAddon, missingPackages } from "./build-addon.js";
 const packageFolder = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const main = join(packageFolder, "dist", "hosts", "node", "cli", "main.js");
 
-const missing = missingPackages();
+const words = process.argv.slice(2);
+const isHelp = words.length === 0 || words.some((word) => ["help", "--help", "-h"].includes(word));
+
+const missing = isHelp ? [] : missingPackages();
 if (missing.length > 0) {
-	console.error(`tailnet needs packages that are not installed; run:  sudo apt-get install -y ${missing.join(" ")}`);
+	const ofNode = missing.filter((name) => name === "node-api-headers");
+	const line =
+		ofNode.length === missing.length ? `npm install ${ofNode}` : `sudo apt-get install -y ${missing.filter((name) => !ofNode.includes(name)).join(" ")}`;
+	console.error(`tailnet needs packages that are not installed; run:  ${line}`);
 	process.exit(5);
 }
 if (!existsSync(main)) {
 	console.error("tailnet is not built; run:  npm start -- --help");
 	process.exit(5);
 }
-process.env.TAILNET_ADDON = await buildAddon();
+if (!isHelp) process.env.TAILNET_ADDON = await buildAddon({ cache: true, onBuild: () => console.error("tailnet: building the native core, once") });
 await import(main);

@@ -138,7 +138,7 @@ function isStale(object, dependencies) {
 		if (word === "" || word.endsWith(":")) {
 			return false;
 		}
-		const changed = timeOf(word);
+		const changed = timeOf(resolve(root, word)); // the compiler ran there
 		return changed === 0 || changed > made;
 	});
 }
@@ -168,8 +168,9 @@ async function runAll(jobs) {
 
 /**
  * Builds what changed.
- * @param {{ cache?: boolean, verbose?: boolean, extraFlags?: string[], output?: string }} [options] cache: build into the user's cache folder even if the package's own
- * can be written; extraFlags: for the compiler and the linker; output: name of the addon's file
+ * @param {{ cache?: boolean, verbose?: boolean, extraFlags?: string[], output?: string, onBuild?: () => void }} [options] cache: build into the user's cache
+ * folder even if the package's own can be written; extraFlags: for the compiler and the linker; output: name of the addon's file; onBuild: called when there is
+ * something to compile
  * @returns {Promise<string>} absolute path of the addon
  * @throws {Error} with `missing` (package names) when a tool or header is not there, or with the compiler's words
  */
@@ -225,13 +226,18 @@ export async function buildAddon(options = {}) {
 				if (options.verbose) {
 					process.stderr.write(`compiling ${source}\n`);
 				}
-				const words = await run(compiler, [...flags, "-MMD", "-MF", dependencies, "-o", object, "-c", source]);
+				// Renamed into place, so that two builds at once do no harm.
+				const fresh = `.${process.pid}`;
+				const words = await run(compiler, [...flags, "-MMD", "-MF", dependencies + fresh, "-o", object + fresh, "-c", source]);
+				renameSync(dependencies + fresh, dependencies);
+				renameSync(object + fresh, object);
 				if (words && options.verbose) {
 					process.stderr.write(words);
 				}
 			});
 		}
 	}
+	if (jobs.length > 0) options.onBuild?.();
 	await runAll(jobs);
 	const newest = Math.max(...made.map(timeOf));
 	if (jobs.length > 0 || timeOf(addon) < newest) {
