@@ -50,6 +50,8 @@ const REFUSED_LIMIT_MS = 3_600_000;
 const SHORT_LIFE_MS = 10_000;
 const SHORT_LIFE_STEP_MS = 200;
 const SHORT_LIFE_LIMIT_MS = 5000;
+/** A session that fails after so long a silence has not been answered: its way, not the server, is in doubt. */
+const SILENT_MS = 20_000;
 const REGISTER_MS = 30_000;
 const LOGOUT_MS = 15_000;
 /** So many times in a row "I do not know this node key" lead back to registration. */
@@ -453,7 +455,9 @@ export class Control {
 	/** What is under way has failed: close it all, and begin again after a while. isOrderly: worth a word only if it cannot be made good. */
 	#failed(error: TailnetError, isOrderly = false): void {
 		if (this.#isClosed) return;
-		if (this.#session && this.#hasMap) {
+		const session = this.#session;
+		if (session && monotonicMS() - session.heardMS >= SILENT_MS) this.#dialMemory.ended(session, this.#sessionSinceMS, monotonicMS(), session.heardMS);
+		if (session && this.#hasMap) {
 			const isShort = monotonicMS() - this.#sessionSinceMS < SHORT_LIFE_MS;
 			this.#shortLives = isShort ? this.#shortLives + 1 : 0;
 		}

@@ -8,8 +8,8 @@
  *   http://h        80 plain, 443 TLS (the latter not for a private host)
  *   http://h:P      P plain, 443 TLS (the latter not for a private host)
  *
- * Some networks let the upgrade on port 80 pass and kill the stream later: after a plaintext session that lived less than 2 min, TLS alone is tried for
- * 2 min. The way that worked last comes first. TLS certificates are always verified.
+ * Some networks let the upgrade on port 80 pass and kill or swallow the stream later: after a plaintext session that lived less than 2 min, TLS alone is
+ * tried for 2 min. The way that worked last comes first. TLS certificates are always verified.
  */
 import { startTimer, stopTimer } from "tailnet/host";
 import { TailnetError } from "../errors.js";
@@ -62,9 +62,9 @@ export class DialMemory {
 		this.#prefersTLS = false;
 	}
 
-	/** A session has ended that was not closed by us. */
-	ended(way: { readonly isTLS: boolean }, openedAt: number, now: number): void {
-		if (!way.isTLS && now - openedAt < SHORT_LIFE_MS) this.#avoidPlainUntil = now + SHORT_LIFE_MS;
+	/** A session has ended that was not closed by us, or nothing comes through it any more: then heardAt says since when. */
+	ended(way: { readonly isTLS: boolean }, openedAt: number, now: number, heardAt = now): void {
+		if (!way.isTLS && heardAt - openedAt < SHORT_LIFE_MS) this.#avoidPlainUntil = now + SHORT_LIFE_MS;
 	}
 }
 

@@ -2,7 +2,7 @@
  * One ts2021 connection after its Noise handshake: early payload, then HTTP/2. All requests of the node share it: the map poll, lite updates, the
  * answers to pings.
  */
-import { startTimer, stopTimer, utf8Decode } from "tailnet/host";
+import { monotonicMS, startTimer, stopTimer, utf8Decode } from "tailnet/host";
 import { TailnetError } from "../errors.js";
 import type { Timer } from "../host-contract.js";
 import { EarlyPayload } from "./early-payload.js";
@@ -57,6 +57,8 @@ export class Session {
 	readonly #timers = new Set<Timer>();
 	/** Answers that have come and are not told yet. */
 	readonly #answers: (() => void)[] = [];
+	/** When the last bytes came. */
+	#heardMS = monotonicMS();
 	#isGoingAway = false;
 	#isClosed = false;
 
@@ -68,6 +70,7 @@ export class Session {
 		const toHTTP = (bytes: Uint8Array) => this.#receive(bytes);
 		this.#stream.attach(
 			(plaintext) => {
+				this.#heardMS = monotonicMS();
 				const problem = this.#early.push(plaintext, toHTTP);
 				if (problem) this.#end(this.#error(problem));
 			},
@@ -82,6 +85,11 @@ export class Session {
 
 	get localAddress(): string {
 		return this.#stream.localAddress;
+	}
+
+	/** Monotonic ms of the last bytes that came. */
+	get heardMS(): number {
+		return this.#heardMS;
 	}
 
 	/** No new requests can be made. */

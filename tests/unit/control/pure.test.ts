@@ -39,9 +39,10 @@ describe("ways to control", () => {
 		expect(memory.order(both, 220_000)).toEqual([plain, tls]);
 		memory.ended(plain, 300_000, 420_000);
 		expect(memory.order(both, 420_001)).toEqual([plain, tls]); // a long one
-		memory.ended(plain, 420_000, 420_002);
+		memory.ended(plain, 420_000, 540_002, 420_001); // nothing came after the first word
+		expect(memory.order(both, 540_003)).toEqual([tls]);
 		memory.failed();
-		expect(memory.order(both, 420_003)).toEqual([plain, tls]); // TLS alone did not work either
+		expect(memory.order(both, 540_003)).toEqual([plain, tls]); // TLS alone did not work either
 		expect(memory.order([tls], 0)).toEqual([tls]);
 	});
 });

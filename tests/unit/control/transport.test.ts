@@ -135,6 +135,40 @@ describe("to control and back", () => {
 		expect(testing.connections.filter((each) => each.options.port === 80).length).toBe(1);
 	});
 
+	for (const [what, path, limitMS] of [
+		["registration", "/machine/register", 30_000],
+		["map poll", "/machine/map", 120_000],
+	] as const) {
+		test(`a plaintext session that swallows the ${what} makes the next one TLS`, () => {
+			const { server, node } = begin("https://192.0.2.1");
+			server.script = (seen) => seen.path === path && !seen.session.connection.options.tls;
+			run(server, node);
+			expect(node.control.status.transport).toBe("plain");
+			server.through(limitMS + 1000);
+			expect([node.control.status.transport, node.control.status.state]).toEqual(["tls", "running"]);
+			expect(testing.connections.filter((each) => each.options.port === 80).length).toBe(1);
+		});
+	}
+
+	test("a server that says no, or a plaintext session that falls silent after a long life, does not make the next one TLS", () => {
+		const { server, node } = begin("https://192.0.2.1");
+		server.script = (seen) => {
+			const isBusy = seen.path === "/machine/register" && server.seen.length < 3;
+			if (isBusy) seen.request.answer(503, "busy");
+			return isBusy;
+		};
+		run(server, node);
+		server.through(5000);
+		expect([node.control.status.transport, node.control.status.state]).toEqual(["plain", "running"]);
+		server.through(60_000);
+		server.send({ KeepAlive: true });
+		server.through(70_000);
+		server.send({ KeepAlive: true });
+		server.through(122_000);
+		expect([node.control.status.transport, node.errors.at(-1)?.message]).toEqual(["plain", "no map message for 120 s"]);
+		expect(testing.connections.filter((each) => each.options.port === 443).length).toBe(1); // of /key
+	});
+
 	test("TLS is always verified: the authorities of the app, the host's name, and a refusal has a name of its own", () => {
 		const { server, node } = begin("https://192.0.2.1:8443", { authorities: ["PEM"] });
 		server.ports.set(8443, "certificate");
