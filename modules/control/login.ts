@@ -37,6 +37,8 @@ export type LoginStep =
 	| { readonly kind: "done"; readonly loginName: string; readonly displayName: string; readonly machineAuthorized: boolean; readonly wantsSignature: boolean };
 
 const SAME_URL_WAIT_MS = 5000;
+/** Characters of a server's words in an error. */
+const MOST_QUOTED = 200;
 
 export class Login {
 	readonly #onNodeKeyWanted: (reason: NodeKeyReason) => Uint8Array;
@@ -155,12 +157,13 @@ export class Login {
 	logoutError(status: number, text: string): TailnetError | undefined {
 		const answer = status === 200 ? parseRegisterAnswer(text) : undefined;
 		if (answer && answer.kind !== "error") return undefined;
-		return new TailnetError("control-refused", `control did not log the node out: ${answer ? this.#withoutSecrets(answer.text) : `status ${status}`}`);
+		return new TailnetError("control-refused", `control did not log the node out: ${answer ? this.#quote(answer.text) : `status ${status}`}`);
 	}
 
-	/** A server may quote what it was given. */
-	#withoutSecrets(text: string): string {
-		return this.#authKey === "" ? text : text.split(this.#authKey).join("(auth key)");
+	/** A server's words, fit for an error. It may quote what it was given: the key goes before the text is cut, which could leave half of it. */
+	#quote(text: string): string {
+		const words = printable(text);
+		return (this.#authKey === "" ? words : words.split(this.#authKey).join("(auth key)")).slice(0, MOST_QUOTED);
 	}
 
 	#login(url: string): LoginStep {
@@ -180,11 +183,11 @@ export class Login {
 		}
 		if (this.#startUsingAuthKey()) return { kind: "send" };
 		const code = this.#usesAuthKey || /auth ?key/i.test(text) ? "auth-key" : "control-refused";
-		return { kind: "refused", error: new TailnetError(code, `control refused the registration: ${this.#withoutSecrets(text)}`) };
+		return { kind: "refused", error: new TailnetError(code, `control refused the registration: ${this.#quote(text)}`) };
 	}
 
 	#badAnswer(status: number, text: string): LoginStep {
-		const words = this.#withoutSecrets(printable(text).slice(0, 200));
+		const words = this.#quote(text);
 		if (status === 400) return { kind: "refused", error: refusalOf("registration", words) };
 		if (status === 200)
 			return { kind: "wait", delayMS: 0, error: new TailnetError("control-protocol", `a register response was expected, not "${words.slice(0, 60)}"`) };

@@ -46,6 +46,7 @@ export function bareAuthKey(authKey: string): string {
 
 /** What control decided, in its own order of precedence. */
 export type RegisterAnswer =
+	/** The server's words in one line, of any length; they may quote the auth key. */
 	| { readonly kind: "error"; readonly text: string }
 	| { readonly kind: "expired" }
 	| { readonly kind: "login"; readonly url: string }
@@ -69,7 +70,7 @@ export function parseRegisterAnswer(text: string): RegisterAnswer | undefined {
 	if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return undefined;
 	const answer = parsed as JSONObject;
 	const error = answer["Error"];
-	if (typeof error === "string" && error !== "") return { kind: "error", text: printable(error).slice(0, 300) };
+	if (typeof error === "string" && error !== "") return { kind: "error", text: printable(error) };
 	if (answer["NodeKeyExpired"] === true) return { kind: "expired" };
 	const url = answer["AuthURL"];
 	if (typeof url === "string" && url !== "") return { kind: "login", url };
