@@ -13,6 +13,7 @@ import { printable } from "./noise.js";
 /** Limit of an answer's head; proxies add several KB. */
 export const MAXIMUM_HEAD_BYTES = 16384;
 
+const SWITCHING_PROTOCOLS = 101;
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
 const TAB = 9;
@@ -75,7 +76,7 @@ export interface Head {
 /** "more" bytes are wanted, what is wrong, or the head and where the body begins in the bytes pushed last. */
 export type HeadResult = "more" | { readonly failed: string } | { readonly head: Head; readonly consumed: number };
 
-/** Collects the head of a message, cut anywhere. */
+/** Collects the head of a message, cut anywhere. Interim answers (1xx, but for 101) that come before the answer are passed over. */
 export class HeadReader {
 	#bytes: Uint8Array = new Uint8Array(512);
 	#length = 0;
@@ -94,8 +95,14 @@ export class HeadReader {
 				if (byte < 32 && byte !== CARRIAGE_RETURN && byte !== TAB) return { failed: "HTTP was expected, not binary data" };
 				continue;
 			}
-			if (this.#isEmptyLine()) return { head: parseHead(utf8Decode(this.#bytes.slice(0, this.#length))), consumed: i + 1 };
-			this.#lineStart = this.#length;
+			if (!this.#isEmptyLine()) {
+				this.#lineStart = this.#length;
+				continue;
+			}
+			const head = parseHead(utf8Decode(this.#bytes.slice(0, this.#length)));
+			if (head.status === 0 || head.status === SWITCHING_PROTOCOLS || head.status >= 200) return { head, consumed: i + 1 };
+			this.#length = 0;
+			this.#lineStart = 0;
 		}
 		return "more";
 	}

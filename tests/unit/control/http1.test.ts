@@ -119,6 +119,19 @@ describe("upgrade", () => {
 		}
 	});
 
+	test("interim answers are passed over, split at every byte, in front of an upgrade and of an answer", () => {
+		const interim = ascii("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
+		const stream = concat(interim, good, noise);
+		const answer = concat(interim, ascii("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+		for (let at = 0; at <= interim.length; at += 1) {
+			const reader = new UpgradeReader();
+			expect(reader.push(stream.slice(0, at))).toBe("more");
+			expect(reader.push(stream.slice(at))).toEqual({ consumed: stream.length - at - noise.length });
+			const got = read([answer.slice(0, at), answer.slice(at)]);
+			expect([got.head?.status, got.head?.headers.has("link"), got.body]).toEqual([200, false, "ok"]);
+		}
+	});
+
 	test("[control 5] other answers are refused with what came", () => {
 		const refused = (answer: string) => {
 			const result = new UpgradeReader().push(ascii(`${answer}\r\n\r\n`));
