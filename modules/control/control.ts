@@ -79,6 +79,8 @@ export class Control {
 	#phase: ControlStatus["phase"] = "idle";
 	#controlKey: Uint8Array | undefined;
 	#isRegistered = false;
+	/** Monotonic ms before which control wants no registration. */
+	#quietUntilMS = 0;
 	#unknownCount = 0;
 	#sessions = 0;
 	#messages = 0;
@@ -175,12 +177,13 @@ export class Control {
 		this.reconnect();
 	}
 
-	/** The network under us changed: the present session is not trusted any more, connect again now. */
+	/** The network under us changed: the present session is not trusted any more, connect again now, or when control allows the next registration. */
 	reconnect(): void {
 		if (this.#isClosed || (this.#phase === "idle" && !this.#logout)) return;
 		this.#backoff.reset();
 		this.#teardown();
-		this.#wait(0, () => this.#connect());
+		const isQuiet = !this.#isRegistered && !this.#logout;
+		this.#wait(isQuiet ? Math.max(0, this.#quietUntilMS - monotonicMS()) : 0, () => this.#connect());
 	}
 
 	/** Our node key has expired (seen in the map): asks for a new one and registers it. */
@@ -335,6 +338,7 @@ export class Control {
 			case "wait":
 				if (step.delayMS === 0) this.#failed(step.error);
 				else {
+					if (step.error.code === "rate-limited") this.#quietUntilMS = monotonicMS() + step.delayMS;
 					this.#owner.failed(step.error, step.error.code === "needs-login");
 					this.#teardown();
 					this.#wait(step.delayMS, () => this.#connect());

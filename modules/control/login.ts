@@ -5,12 +5,14 @@
  *   known key, no auth key       registered                   done
  *                                login, error                 once more with the auth key, if there is one
  *   new key, with the auth key   registered                   done
- *                                error                        refused: the server's words, never the key
+ *                                error                        once without it; then refused: the server's words, never the key
+ *   the same without it          registered                   done: the answer that said so had been lost
+ *                                login, error                 refused, with the words from before
  *   any                          expired                      new node key, the old one as OldNodeKey; once
  *                                login                        show the URL, follow up
  *   follow-up (held by control)  registered                   done
  *                                login, another URL           show it, follow up
- *                                login, the same URL          wait, follow up
+ *                                login, the same URL          wait, ever longer, follow up
  *                                error                        begin again without the URL, once; then refused
  *   any                          429                          wait as told
  *                                400                          refused
@@ -36,7 +38,9 @@ export type LoginStep =
 	| { readonly kind: "refused"; readonly error: TailnetError }
 	| { readonly kind: "done"; readonly loginName: string; readonly displayName: string; readonly machineAuthorized: boolean; readonly wantsSignature: boolean };
 
-const SAME_URL_WAIT_MS = 5000;
+/** Before the n-th follow-up that control does not hold: n times this, up to the limit. */
+const SAME_URL_STEP_MS = 5000;
+const SAME_URL_LIMIT_MS = 60_000;
 /** Characters of a server's words in an error. */
 const MOST_QUOTED = 200;
 
@@ -47,7 +51,11 @@ export class Login {
 	#authKey: string;
 	#isKnown: boolean;
 	#usesAuthKey = false;
+	/** Why the auth key was refused, while it is tried without. */
+	#refusal: TailnetError | undefined;
 	#followup = "";
+	/** Follow-ups that came back with the same URL. */
+	#repeats = 0;
 	#hasRenewed = false;
 	#hasRestarted = false;
 
@@ -97,7 +105,9 @@ export class Login {
 	begin(authKey?: string): void {
 		if (authKey !== undefined) this.#authKey = bareAuthKey(authKey);
 		this.#usesAuthKey = this.#authKey !== "" && !this.#isKnown;
+		this.#refusal = undefined;
 		this.#followup = "";
+		this.#repeats = 0;
 		this.#hasRestarted = false;
 	}
 
@@ -167,15 +177,20 @@ export class Login {
 	}
 
 	#login(url: string): LoginStep {
+		if (this.#refusal) return { kind: "refused", error: this.#refusal };
 		if (this.#followup === url) {
-			return { kind: "wait", delayMS: SAME_URL_WAIT_MS, error: new TailnetError("needs-login", "control did not hold the follow-up of a login") };
+			this.#repeats += 1;
+			const delayMS = Math.min(this.#repeats * SAME_URL_STEP_MS, SAME_URL_LIMIT_MS);
+			return { kind: "wait", delayMS, error: new TailnetError("needs-login", "control did not hold the follow-up of a login") };
 		}
 		if (this.#followup === "" && this.#startUsingAuthKey()) return { kind: "send" };
 		this.#followup = url;
+		this.#repeats = 0;
 		return { kind: "show", url };
 	}
 
 	#error(text: string): LoginStep {
+		if (this.#refusal) return { kind: "refused", error: this.#refusal };
 		if (this.#followup !== "" && !this.#hasRestarted) {
 			this.#followup = "";
 			this.#hasRestarted = true;
@@ -183,7 +198,12 @@ export class Login {
 		}
 		if (this.#startUsingAuthKey()) return { kind: "send" };
 		const code = this.#usesAuthKey || /auth ?key/i.test(text) ? "auth-key" : "control-refused";
-		return { kind: "refused", error: new TailnetError(code, `control refused the registration: ${this.#quote(text)}`) };
+		const error = new TailnetError(code, `control refused the registration: ${this.#quote(text)}`);
+		if (!this.#usesAuthKey || this.#isKnown) return { kind: "refused", error };
+		// A key for one time is used up if control took it and its answer was lost: then this node is registered.
+		this.#usesAuthKey = false;
+		this.#refusal = error;
+		return { kind: "send" };
 	}
 
 	#badAnswer(status: number, text: string): LoginStep {

@@ -125,6 +125,20 @@ describe("registration", () => {
 		expect(node.errors).toEqual([]);
 	});
 
+	test("[control 12] a server that does not hold the follow-up is asked ever more rarely, up to once a minute", () => {
+		const { server, node } = begin({ authKey: "" });
+		registers(server, login("https://l/1"));
+		run(server, node);
+		server.through(3_600_000);
+		const asked = sent(server).length;
+		expect(asked > 60 && asked < 90).toBe(true);
+		expect([node.logins, node.codes]).toEqual([["https://l/1"], []]);
+		registers(server, login("https://l/2"), login("https://l/2"), () => undefined);
+		server.through(60_000);
+		expect(node.logins).toEqual(["https://l/1", "https://l/2"]);
+		expect(node.control.status.phase).toBe("login"); // another URL, another patience
+	});
+
 	test("[control 12] a connection that died while the login is open is noticed within 90 s", () => {
 		const { server, node } = begin({ authKey: "" });
 		registers(server, login("https://l/1"), () => undefined);
@@ -145,10 +159,25 @@ describe("registration", () => {
 		]);
 		expect(node.control.status.state).toBe("refused");
 		server.through(29_000);
-		expect(sent(server).length).toBe(1);
+		expect(auths(server)).toEqual(["tskey-auth-wrong", ""]);
 		server.through(3_600_000);
-		expect(sent(server).length < 10).toBe(true);
+		expect(sent(server).length < 20).toBe(true);
 		expect(node.errors.length).toBe(1);
+	});
+
+	test("[control 13] a one-time key whose registration was answered into a dead connection is not a wrong key", () => {
+		const { server, node } = begin();
+		const isUsed = '{"Error":"authkey already used"}';
+		registers(
+			server,
+			() => server.cut(), // control has taken key and node, and nobody hears of it
+			(seen) => seen.request.answer(200, "Auth" in seen.json ? isUsed : OK),
+		);
+		run(server, node);
+		server.through(2000);
+		expect(auths(server)).toEqual(["tskey-auth-good", "tskey-auth-good", ""]);
+		expect(sent(server).map((json) => json["NodeKey"])).toEqual(Array(3).fill(keyToText("nodekey:", node.nodeKey)));
+		expect([node.control.status.state, node.codes, node.logins]).toEqual(["running", ["control-unreachable"], []]);
 	});
 
 	test("[control 13] an administrator's remedy is found by itself; the app's remedy at once", () => {
@@ -157,12 +186,12 @@ describe("registration", () => {
 		run(server, node);
 		node.control.retry("tskey-auth-new");
 		server.pump();
-		expect(auths(server)).toEqual(["tskey-auth-used", "tskey-auth-new"]);
+		expect(auths(server)).toEqual(["tskey-auth-used", "", "tskey-auth-new", ""]);
 		expect(node.errors.length).toBe(2);
 		server.script = () => false;
 		server.through(100_000);
 		expect(node.control.status.state).toBe("running");
-		expect(auths(server)[2]).toBe("tskey-auth-new");
+		expect(auths(server)[4]).toBe("tskey-auth-new");
 	});
 
 	test("[control 13] an OAuth client secret never leaves the device", () => {
@@ -182,6 +211,24 @@ describe("registration", () => {
 		expect(sent(server).length).toBe(1);
 		server.through(200);
 		expect([sent(server).length, node.control.status.state]).toEqual([2, "running"]);
+	});
+
+	test("[control 14] another network, and an app that tries again, do not cut the wait short", () => {
+		const { server, node } = begin();
+		registers(server, (seen) => seen.request.answer(429, "slow down", [["retry-after", "17"]]), OK);
+		run(server, node);
+		for (let i = 0; i < 8; i += 1) {
+			server.through(2000);
+			node.control.reconnect();
+			node.control.retry();
+		}
+		server.pump();
+		expect(sent(server).length).toBe(1);
+		server.through(1100);
+		expect([sent(server).length, node.control.status.state]).toEqual([2, "running"]);
+		node.control.reconnect(); // nothing to wait for any more
+		server.pump();
+		expect(node.control.status.sessions).toBe(3);
 	});
 
 	test("[control 14] without a usable Retry-After it is 5 to 10 s", () => {
