@@ -112,7 +112,9 @@ export class Control {
 		this.#target = target;
 		this.#authority = authorityOf(target.host, target.port, target.isTLS ? 443 : 80);
 		this.#version = options.capabilityVersion ?? CAPABILITY_VERSION;
-		this.#report = new SelfReport(this.#version, options.host, options.discoPublicKey, options.tags ?? []);
+		this.#report = new SelfReport(this.#version, options.host, options.discoPublicKey, options.tags ?? [], () =>
+			this.#failed(new TailnetError("control-refused", "control does not know this node any more"), true),
+		);
 		this.#login = new Login(options.nodePrivateKey, options.oldNodeKey, options.authKey ?? "", options.isKnown ?? false, (reason) =>
 			callbacks.onNodeKeyWanted(reason),
 		);

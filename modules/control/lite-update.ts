@@ -19,8 +19,13 @@ export class LiteUpdate {
 
 	/** Another session: what control has is not known any more. */
 	begin(): void {
-		this.#accepted = "";
+		this.forget();
 		this.#inFlight = "";
+	}
+
+	/** What control has may have been lost: the next update is due whatever it says. */
+	forget(): void {
+		this.#accepted = "";
 	}
 
 	/** @param request the JSON of an update as of now. @returns whether it is to be sent now */

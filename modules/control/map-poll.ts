@@ -12,6 +12,7 @@ import { TailnetError } from "../errors.js";
 import type { Timer } from "../host-contract.js";
 import type { MapMessage, MapReading } from "../netmap/types.js";
 import { refusalOf } from "./login.js";
+import { meansUnknown } from "./map-request.js";
 import { printable } from "./noise.js";
 import type { Request, RequestOptions, Session } from "./session.js";
 import { MAP_SILENCE_MS } from "./types.js";
@@ -112,8 +113,7 @@ export class MapPoll {
 		if (error) this.#end(new TailnetError("control-unreachable", `map poll: ${error}`), false, false);
 		else if (this.#status === 400) this.#end(refusalOf("map poll", text), true, false);
 		else if (this.#status !== 200) {
-			const isUnknown = this.#status === 404 || this.#status === 401 || this.#status === 403;
-			this.#end(new TailnetError("control-refused", `control answered the map poll with status ${this.#status} "${text}"`), isUnknown, false);
+			this.#end(new TailnetError("control-refused", `control answered the map poll with status ${this.#status} "${text}"`), meansUnknown(this.#status), false);
 		} else if (this.#sawMessage) this.#end(new TailnetError("control-unreachable", "control ended the map poll"), false, true);
 		// Some servers answer so to a node key they do not know, others when they stumble: registering again is right or does no harm.
 		else this.#end(new TailnetError("control-unreachable", "control answered the map poll with nothing"), true, false);

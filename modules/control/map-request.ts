@@ -20,6 +20,11 @@ export interface MapFacts {
 	endpoints: readonly OwnEndpoint[];
 }
 
+/** Whether a status says that control does not know our node key. */
+export function meansUnknown(status: number): boolean {
+	return status === 404 || status === 401 || status === 403;
+}
+
 export function mapPollRequest(facts: MapFacts): string {
 	return JSON.stringify({ ...common(facts), Stream: true, KeepAlive: true });
 }

@@ -1,6 +1,9 @@
 /**
  * What we tell control about ourselves, and when: everything at the start of each map poll, then lite updates whenever something has changed
  * (protocol/control.md §6.1). One is in flight at a time; a failed one is repeated with a backoff; the end of the session ends it.
+ *
+ * An old update is said again after a while. Some servers keep feeding the stream of a node that was deleted (protocol/control.md §5.4): the answer to an
+ * update is then the only word of it.
  */
 import { log, startTimer, stopTimer, utf8Encode } from "tailnet/host";
 import type { Timer } from "../host-contract.js";
@@ -8,7 +11,7 @@ import { keyToText } from "../netmap/keys.js";
 import { Backoff } from "./backoff.js";
 import { hostinfo, type JSONObject } from "./hostinfo.js";
 import { LiteUpdate } from "./lite-update.js";
-import { liteUpdateRequest, type MapFacts, mapPollRequest } from "./map-request.js";
+import { liteUpdateRequest, type MapFacts, mapPollRequest, meansUnknown } from "./map-request.js";
 import type { Request, RequestOptions, Session } from "./session.js";
 import type { HostFacts, NetFacts, OwnEndpoint } from "./types.js";
 
@@ -17,6 +20,8 @@ const BACKOFF_LIMIT_MS = 30_000;
 /** Some servers answer with the whole map: it is let through and dropped, which takes its time. */
 const ANSWER_MS = 120_000;
 const MAXIMUM_ANSWER_BYTES = 200;
+/** About 20 KB a day. */
+const REPEAT_MS = 1_800_000;
 
 export class SelfReport {
 	readonly #version: number;
@@ -30,10 +35,20 @@ export class SelfReport {
 	#session: Session | undefined;
 	#nodeKey: Uint8Array = new Uint8Array(32);
 	#request: Request | undefined;
+	/** Sends soon after a change, or by the backoff after a failure. */
 	#timer: Timer | undefined;
+	#repeat: Timer | undefined;
+	/** Control has taken an update of this session. */
+	#wasAccepted = false;
+	readonly #onUnknown: () => void;
 
-	/** @param discoKey 32 bytes, public; @param tags asked for, "tag:x" */
-	constructor(version: number, host: HostFacts, discoKey: Uint8Array, tags: readonly string[]) {
+	/**
+	 * @param discoKey 32 bytes, public
+	 * @param tags asked for, "tag:x"
+	 * @param onUnknown control took an update of this session before, and does not know the node any more
+	 */
+	constructor(version: number, host: HostFacts, discoKey: Uint8Array, tags: readonly string[], onUnknown: () => void) {
+		this.#onUnknown = onUnknown;
 		this.#version = version;
 		this.#host = host;
 		this.#discoKey = discoKey;
@@ -83,6 +98,7 @@ export class SelfReport {
 		this.#nodeKey = nodeKey;
 		this.#lite.begin();
 		this.#backoff.reset();
+		this.#wasAccepted = false;
 		this.#send();
 	}
 
@@ -90,6 +106,7 @@ export class SelfReport {
 	end(): void {
 		stopTimer(this.#timer);
 		this.#timer = undefined;
+		stopTimer(this.#repeat);
 		this.#request?.close();
 		this.#request = undefined;
 		this.#session = undefined;
@@ -118,13 +135,24 @@ export class SelfReport {
 			const isAccepted = !error && answer.status === 200;
 			this.#lite.ended(isAccepted);
 			if (isAccepted) {
+				this.#wasAccepted = true;
 				this.#backoff.reset();
+				this.#repeatLater();
 				this.#send(); // what changed meanwhile
-			} else if (!session.isOver) {
+			} else if (!error && this.#wasAccepted && meansUnknown(answer.status)) this.#onUnknown();
+			else if (!session.isOver) {
 				log("warning", `control: lite update failed: ${error ? error.message : `status ${answer.status}`}`);
 				this.#sendAfter(this.#backoff.next());
 			}
 		});
+	}
+
+	#repeatLater(): void {
+		stopTimer(this.#repeat);
+		this.#repeat = startTimer(() => {
+			this.#lite.forget();
+			this.#send();
+		}, REPEAT_MS);
 	}
 
 	#facts(nodeKey: Uint8Array): MapFacts {

@@ -350,6 +350,45 @@ describe("registration", () => {
 		expect(server.requests("/machine/map").filter((seen) => seen.json["Stream"]).length).toBe(5); // 1 + 3 times 404 + 1
 	});
 
+	test("[control 16] a node whose stream lives on after it was deleted (headscale to 0.29) finds out by its next lite update, half an hour later at most", () => {
+		const { server, node } = begin();
+		run(server, node);
+		let isDeleted = true;
+		server.script = (seen) => {
+			if (seen.path === "/machine/register") isDeleted = false;
+			else if (isDeleted) seen.request.answer(404, "node not found");
+			return isDeleted;
+		};
+		for (let minute = 0; minute < 29; minute += 1) {
+			server.through(60_000);
+			node.control.updateEndpoints([]); // nothing new
+			server.send({ KeepAlive: true });
+		}
+		expect([server.updates.length, node.control.status.sessions]).toEqual([1, 1]);
+		server.through(90_000);
+		expect([auths(server), node.control.status.state, node.registrations.length]).toEqual([["tskey-auth-good", ""], "running", 2]);
+		expect(server.requests("/machine/map").filter((seen) => seen.json["Stream"]).length).toBe(5); // 1 + 3 times 404 + 1
+
+		isDeleted = true;
+		node.control.updateNetInfo({ preferredDERP: 7 });
+		server.through(10_000);
+		expect([auths(server).length, node.control.status.state]).toEqual([3, "running"]);
+	});
+
+	test("[control 16] a server that answers every lite update with 404 is not left for that", () => {
+		const { server, node } = begin();
+		server.script = (seen) => {
+			if (seen.json["OmitPeers"] === true) seen.request.answer(404, "404 page not found");
+			return seen.json["OmitPeers"] === true;
+		};
+		run(server, node);
+		for (let minute = 0; minute < 10; minute += 1) {
+			server.through(60_000);
+			server.send({ KeepAlive: true });
+		}
+		expect([node.control.status.sessions, node.control.status.state, sent(server).length]).toEqual([1, "running", 1]);
+	});
+
 	test("[control 16] a server that answers an unknown node with nothing is registered with again, too", () => {
 		const { server, node } = begin();
 		run(server, node);
