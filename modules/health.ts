@@ -6,6 +6,7 @@
  *   control   control-silent           there is a session, but no map message                       130 s
  *   control   login                    a person has to log in, or approve                           at once
  *   control   refused                  control says no                                              at once
+ *   control   locked-out               tailnet lock is on and our node key is not signed            at once
  *   key       key-expired              our node key has expired                                     at once
  *   key       key-expires-soon         it expires within 7 days                                     -
  *   relay     relay-none               no DERP region is home                                       75 s
@@ -40,6 +41,7 @@ export const RELAY_BOUND_MS = 75_000;
 /** A new node waits so long for its first relay connection before it says that it runs: peers with a direct path reach it all the same. */
 export const RELAY_GRACE_MS = 3_000;
 const KEY_WARNING_SECONDS = 7 * 86_400;
+const LOCKED_OUT = "tailnet lock: an administrator has to sign this node before peers accept it";
 
 /** What the layers say of themselves. */
 export interface Layers {
@@ -47,6 +49,8 @@ export interface Layers {
 	/** A map is in force. */
 	hasMap: boolean;
 	authorized: boolean;
+	/** Tailnet lock is on, and our node key has no signature: peers refuse us. */
+	lockedOut: boolean;
 	keyExpired: boolean;
 	/** Unix seconds, 0 = never. */
 	keyExpiry: number;
@@ -91,6 +95,7 @@ export function judge(layers: Layers, now: number): Verdict {
 		if (control.sessionSinceMS !== 0) add("control-silent", "high", control.reason || "control is silent");
 		else add("control-unreachable", "high", control.reason || "control cannot be reached");
 	} else if (control.failures > 0 && control.error) add("control-unreachable", "medium", control.error.message);
+	if (layers.lockedOut) add("locked-out", "high", LOCKED_OUT);
 
 	const relayLateMS = layers.relayDownSince === undefined ? 0 : now - layers.relayDownSince;
 	const relayText = relayProblem(layers);
@@ -120,6 +125,7 @@ function stateOf(layers: Layers, relayText: string, relayLateMS: number): [Tailn
 	if (control.state === "refused") return [layers.hasMap ? "degraded" : "needs-login", control.reason];
 	if (!layers.hasMap) return ["connecting", control.error?.message ?? control.reason];
 	if (!layers.authorized) return ["needs-approval", "an administrator has to approve this machine"];
+	if (layers.lockedOut) return ["locked-out", LOCKED_OUT];
 	if (control.state === "degraded") return ["degraded", control.reason];
 	if (layers.hasRegions && !layers.relayWasUp && relayLateMS <= RELAY_GRACE_MS) return ["connecting", relayText];
 	// A tailnet without any relay can still work by UDP; one whose relay is down cannot be reached by those who have no path yet.

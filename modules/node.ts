@@ -532,6 +532,7 @@ export class Node implements SocketNode {
 			control: this.#control.status,
 			hasMap: this.#hasMap,
 			authorized: self.authorized,
+			lockedOut: this.netmap.lockedOut,
 			keyExpired,
 			keyExpiry: self.keyExpiry,
 			unixSeconds,

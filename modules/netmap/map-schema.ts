@@ -98,6 +98,7 @@ const selfMembers = {
 	User: kept,
 	Key: kept,
 	KeyExpiry: kept,
+	KeySignature: kept,
 	Addresses: kept,
 	Tags: kept,
 	MachineAuthorized: kept,

@@ -116,9 +116,11 @@ export class MapStage {
 		if (message.keepAlive) return message;
 		if (this.#isFirst && !netmap.self.isStaged) throw new Refused("no-node", "the first message of a poll has no Node");
 		if (!this.#hasPeers) this.#flush();
-		if (this.#domain !== "") netmap.domain = this.#domain;
 		const isFull = this.#isFirst || this.#hasPeers;
 		const change = netmap.commit(this.#isFirst, isFull, this.now);
+		if (this.#domain !== "") netmap.domain = this.#domain;
+		// Not sticky over polls: a first message without it says that lock is off.
+		if (this.#isFirst || message.tka !== undefined) netmap.isLocked = isLockOn(message.tka);
 		// What was left out stays out until all is said again.
 		if ((isFull || this.#omitted !== "") && netmap.conditions.set("netmap", this.#omitted || undefined)) change.health = true;
 		message.change = change;
@@ -240,6 +242,10 @@ export class MapStage {
 function expectText(value: unknown, where: string): string {
 	if (typeof value !== "string") throw new WrongType(`${where}: expected a text`);
 	return value;
+}
+
+function isLockOn(tka: MapMessage["tka"]): boolean {
+	return tka !== undefined && tka.Disabled !== true && typeof tka.Head === "string" && tka.Head !== "";
 }
 
 /** Addresses that control may be dialled at without DNS: candidates without a proxy. */

@@ -43,6 +43,8 @@ export class Netmap implements NetmapLookup {
 	readonly clock = new MapClock(wallClockMS(), monotonicMS());
 	/** Name of the tailnet. */
 	domain = "";
+	/** Tailnet lock is on (protocol/control.md §10.4). */
+	isLocked = false;
 	/** Most bytes that a reader's working buffer has held. */
 	peakBufferBytes = 0;
 
@@ -68,6 +70,11 @@ export class Netmap implements NetmapLookup {
 
 	get health(): HealthCondition[] {
 		return this.conditions.conditions;
+	}
+
+	/** Tailnet lock is on and our node key has no signature: peers refuse us. */
+	get lockedOut(): boolean {
+		return this.isLocked && !this.self.signed;
 	}
 
 	/** Bytes of everything packed: peers with their indexes, routes, rules. */

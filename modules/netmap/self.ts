@@ -17,6 +17,7 @@ interface Facts {
 	nodeKey: Uint8Array;
 	keyExpiry: number;
 	expired: boolean;
+	signed: boolean;
 	authorized: boolean;
 	tagged: boolean;
 	user: string;
@@ -33,6 +34,7 @@ export class SelfNode implements SelfLookup {
 		nodeKey: new Uint8Array(KEY_BYTES),
 		keyExpiry: 0,
 		expired: false,
+		signed: false,
 		authorized: false,
 		tagged: false,
 		user: "0",
@@ -70,6 +72,10 @@ export class SelfNode implements SelfLookup {
 
 	get keyExpiry(): number {
 		return this.#facts.keyExpiry;
+	}
+
+	get signed(): boolean {
+		return this.#facts.signed;
 	}
 
 	get authorized(): boolean {
@@ -149,6 +155,7 @@ function readFacts(node: Members): Facts {
 		nodeKey,
 		keyExpiry: secondsMember(node, "KeyExpiry"),
 		expired: flagMember(node, "Expired"),
+		signed: textMember(node, "KeySignature") !== "",
 		authorized: flagMember(node, "MachineAuthorized"),
 		tagged: (listMember(node, "Tags")?.length ?? 0) > 0,
 		user: idFromJSON(node["User"]) ?? "0",
@@ -164,6 +171,7 @@ function sameFacts(a: Facts, b: Facts): boolean {
 			facts.name,
 			facts.keyExpiry,
 			facts.expired,
+			facts.signed,
 			facts.authorized,
 			facts.tagged,
 			facts.user,

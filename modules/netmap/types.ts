@@ -203,6 +203,8 @@ export interface SelfLookup {
 	readonly nodeKey: Uint8Array;
 	/** Unix seconds, 0 = never. */
 	readonly keyExpiry: number;
+	/** Our node key has a signature of tailnet lock (nobody here verifies it). */
+	readonly signed: boolean;
 	/** false: an administrator has to approve this machine. */
 	readonly authorized: boolean;
 	readonly tagged: boolean;

@@ -126,5 +126,6 @@ export function picture(netmap: Netmap): string {
 		filter: netmap.filter === undefined ? "" : toHex(netmap.filter),
 		health: netmap.health,
 		domain: netmap.domain,
+		locked: netmap.isLocked,
 	});
 }

@@ -408,6 +408,28 @@ describe("what else a message says", () => {
 		expect(ids()).toEqual([]);
 	});
 
+	test("[control 31] a node without a signature is locked out while tailnet lock is on, and no longer", () => {
+		const lab = new Lab();
+		const KeySignature = "omEBomECoWEBWCA=";
+		const locked = (...messages: JSONObject[]) => {
+			lab.feed(...messages);
+			return lab.netmap.lockedOut;
+		};
+		expect(locked(firstMessage([]))).toBe(false);
+		expect(locked({ TKAInfo: { Head: "ABC" } })).toBe(true);
+		expect(locked({ OnlineChange: {} }, { KeepAlive: true, TKAInfo: { Disabled: true } })).toBe(true);
+		expect(locked({ Node: selfNode({ KeySignature }) })).toBe(false);
+		expect(locked({ Node: selfNode({ KeySignature: null }) })).toBe(true);
+		expect(locked({ TKAInfo: { Disabled: true } })).toBe(false);
+		expect(locked({ TKAInfo: { Head: "ABD" } })).toBe(true);
+		expect(lab.refuse({ TKAInfo: { Disabled: true }, Health: 5 })).toBe("type");
+		expect(lab.netmap.lockedOut).toBe(true);
+		lab.reader.begin();
+		expect(locked(firstMessage([], { TKAInfo: null }))).toBe(false); // a first message without it says that lock is off
+		lab.reader.begin();
+		expect(locked({ ...firstMessage([], { TKAInfo: { Head: "ABC" } }), Node: selfNode({ KeySignature }) })).toBe(false);
+	});
+
 	test("our own node: addresses, name, expiry, approval, capabilities", () => {
 		const lab = new Lab();
 		expect([lab.netmap.self.name, lab.netmap.self.authorized, lab.netmap.self.addresses.length]).toEqual(["", false, 0]);

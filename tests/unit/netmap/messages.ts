@@ -39,6 +39,7 @@ export const delta: JSONObject = {
 	PacketFilter: [{ SrcIPs: ["*"], DstPorts: [{ IP: "*", Ports: { First: 0, Last: 65535 } }] }],
 	PacketFilters: { "*": null, y: rules },
 	Health: ["something"],
+	TKAInfo: { Head: "ABC" },
 	Domain: "new",
 };
 export const replacement: JSONObject = { Peers: [small(8), small(3), small(2, { HomeDERP: 9 })], PacketFilters: { base: null }, OnlineChange: { "8": false } };

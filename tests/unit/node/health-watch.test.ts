@@ -16,6 +16,7 @@ class Owner {
 			control: { state: "running", reason: "", failures: 0, error: undefined, sessionSinceMS: 1 } as unknown as LayerFacts["control"],
 			hasMap: true,
 			authorized: true,
+			lockedOut: false,
 			keyExpired: false,
 			keyExpiry: 0,
 			unixSeconds: 0,
