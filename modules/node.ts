@@ -523,8 +523,8 @@ export class Node implements SocketNode {
 
 	#facts(): LayerFacts {
 		const { self, derpMap, health } = this.netmap;
-		// The later of both clocks: a machine whose clock stands, and a server's that does, must not keep an expired key alive.
-		const unixSeconds = Math.max(this.netmap.clock.unixSeconds(monotonicMS()), Math.floor(wallClockMS() / 1000));
+		// Control's time where it says one: a machine whose own clock is wrong must not give up a good key.
+		const unixSeconds = this.netmap.clock.unixSeconds(monotonicMS());
 		const keyExpired = this.#hasMap && self.isExpired(unixSeconds);
 		if (keyExpired && !this.#keyExpired) this.#control.keyExpired();
 		this.#keyExpired = keyExpired;
