@@ -156,7 +156,7 @@ static void serve_sockets(struct tn_node *node)
 	for (size_t i = 0; i < TN_SOCKET_WORDS; i++) {
 		if (atomic_load_explicit(&node->sockets.touched[i], memory_order_relaxed) == 0)
 			continue;
-		uint64_t word = atomic_exchange_explicit(&node->sockets.touched[i], 0, memory_order_acq_rel);
+		uint32_t word = atomic_exchange_explicit(&node->sockets.touched[i], 0, memory_order_acq_rel);
 		for (int slot = tn_socket_next(&word, i); slot >= 0; slot = tn_socket_next(&word, i)) {
 			struct tn_socket *socket = &node->sockets.slots[slot];
 			if (atomic_load_explicit(&socket->taken, memory_order_acquire) != 0 && socket->kind == TN_SOCKET_STREAM)

@@ -41,7 +41,7 @@ struct tn_node {
 	bool is_started;
 
 	/* VM thread. */
-	uint64_t raised; /* word of the map that is being looked at */
+	uint32_t raised; /* word of the map that is being looked at */
 	size_t raised_word;
 	struct tn_socket *current; /* socket whose flags are being told */
 	uint32_t current_flags;

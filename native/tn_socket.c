@@ -90,10 +90,10 @@ uint32_t tn_socket_handle(const struct tn_socket *socket)
 	return (uint32_t)(socket - socket->table->slots) | atomic_load_explicit(&socket->generation, memory_order_relaxed) << 16;
 }
 
-static void mark(_Atomic uint64_t *map, const struct tn_socket *socket)
+static void mark(_Atomic uint32_t *map, const struct tn_socket *socket)
 {
 	size_t slot = (size_t)(socket - socket->table->slots);
-	atomic_fetch_or_explicit(&map[slot / 64], (uint64_t)1 << (slot % 64), memory_order_acq_rel);
+	atomic_fetch_or_explicit(&map[slot / 32], (uint32_t)1 << (slot % 32), memory_order_acq_rel);
 }
 
 void tn_socket_raise(struct tn_socket *socket, uint32_t flags)
@@ -134,7 +134,7 @@ uint8_t *tn_socket_memory(struct tn_sockets *table)
 	return memory;
 }
 
-int tn_socket_next(uint64_t *word, size_t index)
+int tn_socket_next(uint32_t *word, size_t index)
 {
 	unsigned bit = 0;
 	if (*word == 0)
@@ -142,5 +142,5 @@ int tn_socket_next(uint64_t *word, size_t index)
 	while ((*word >> bit & 1) == 0)
 		bit++;
 	*word &= *word - 1;
-	return (int)(index * 64 + bit);
+	return (int)(index * 32 + bit);
 }

@@ -31,7 +31,8 @@ enum tn_socket_kind {
 	TN_SOCKET_DATAGRAM = 3,
 };
 
-#define TN_SOCKET_WORDS ((TN_SOCKETS + 63) / 64)
+/* Words of the maps; of 32 bits, since few microcontrollers have larger atomics. */
+#define TN_SOCKET_WORDS ((TN_SOCKETS + 31) / 32)
 
 struct tcp_pcb;
 struct udp_pcb;
@@ -85,8 +86,8 @@ struct tn_sockets {
 	struct tn_socket_counters counters;
 	_Atomic uint32_t used;
 	uint32_t next; /* VM thread: where the search for a free slot begins */
-	_Atomic uint64_t raised[TN_SOCKET_WORDS];
-	_Atomic uint64_t touched[TN_SOCKET_WORDS];
+	_Atomic uint32_t raised[TN_SOCKET_WORDS];
+	_Atomic uint32_t touched[TN_SOCKET_WORDS];
 	uint8_t *spare[TN_PROFILE(1, 16)]; /* ring memory of closed streams, for the next ones */
 	struct tn_socket slots[TN_SOCKETS];
 };
@@ -120,6 +121,6 @@ void tn_socket_touch(struct tn_socket *socket);
 uint8_t *tn_socket_memory(struct tn_sockets *table);
 
 /** Removes and returns the lowest bit of a map's word, as a slot number; -1 when the word is empty. */
-int tn_socket_next(uint64_t *word, size_t index);
+int tn_socket_next(uint32_t *word, size_t index);
 
 #endif
