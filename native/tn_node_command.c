@@ -61,14 +61,6 @@ static void filter_memory(struct tn_node *node, const uint8_t *record)
 	tn_tunnel_filter(&node->tunnel, block, size, record[1] & 1);
 }
 
-static void command_memory(struct tn_node *node, const uint8_t *record)
-{
-	size_t size;
-	uint8_t *command = tn_node_memory(record, &size);
-	tn_node_command(node, command, size);
-	tn_port_free(command);
-}
-
 void tn_node_close_socket(struct tn_socket *socket, bool is_abort)
 {
 	switch (socket->kind) {
@@ -112,7 +104,7 @@ static void socket_command(struct tn_node *node, const uint8_t *record, size_t l
 	}
 }
 
-void tn_node_command(struct tn_node *node, uint8_t *record, size_t length)
+static void command(struct tn_node *node, const uint8_t *record, size_t length)
 {
 	struct tn_tunnel *tunnel = &node->tunnel;
 	if (length < TN_RECORD_HEAD)
@@ -132,9 +124,6 @@ void tn_node_command(struct tn_node *node, uint8_t *record, size_t length)
 		break;
 	case TN_COMMAND_FILTER_MEMORY:
 		filter_memory(node, record);
-		break;
-	case TN_COMMAND_MEMORY:
-		command_memory(node, record);
 		break;
 	case TN_COMMAND_PEER:
 		tn_tunnel_peer(tunnel, record, length);
@@ -180,4 +169,16 @@ void tn_node_command(struct tn_node *node, uint8_t *record, size_t length)
 	default:
 		break;
 	}
+}
+
+void tn_node_command(struct tn_node *node, const uint8_t *record, size_t length)
+{
+	size_t size;
+	if (record[0] != TN_COMMAND_MEMORY) {
+		command(node, record, length);
+		return;
+	}
+	uint8_t *memory = tn_node_memory(record, &size);
+	command(node, memory, size);
+	tn_port_free(memory);
 }

@@ -62,6 +62,6 @@ void tn_node_close_socket(struct tn_socket *socket, bool is_abort);
 uint8_t *tn_node_memory(const uint8_t *record, size_t *length);
 
 /** Tunnel thread: does one command record. */
-void tn_node_command(struct tn_node *node, uint8_t *record, size_t length);
+void tn_node_command(struct tn_node *node, const uint8_t *record, size_t length);
 
 #endif
