@@ -172,8 +172,9 @@ uint64_t tn_node_turn(struct tn_node *node)
 	take_derp(node);
 	take_commands(node);
 	serve_sockets(node);
-	uint64_t next = tn_tunnel_tick(tunnel);
+	/* lwIP first: what it sends may want a session, which the tunnel's tick begins. */
 	uint64_t stack = tn_stack_tick(tunnel->now);
+	uint64_t next = tn_tunnel_tick(tunnel);
 	tn_tunnel_flush(tunnel);
 	if (node->events.wanted) {
 		node->events.wanted = false;

@@ -133,7 +133,7 @@ static void seal(struct tn_tunnel *tunnel, unsigned slot, uint8_t *place, size_t
 		tn_tunnel_send_to_peer(tunnel, slot, place - TN_WG_HEADER, total);
 	} else {
 		tn_staged_push(&tunnel->staged, &tunnel->peers[slot].staged, place, length);
-		tn_wg_initiate(&tunnel->wg, slot, tunnel->now);
+		tn_wg_want_session(&tunnel->wg, slot, tunnel->now);
 	}
 }
 

@@ -266,6 +266,9 @@ size_t tn_wg_seal(struct tn_wg *wg, unsigned slot, uint8_t *packet, size_t lengt
  */
 bool tn_wg_initiate(struct tn_wg *wg, unsigned slot, uint64_t now);
 
+/** As tn_wg_initiate, by the next tick, which is due now: for a caller that has little stack or time, such as lwIP's. */
+void tn_wg_want_session(struct tn_wg *wg, unsigned slot, uint64_t now);
+
 /** Does what is due. Cheap before tn_wg_next_deadline. */
 void tn_wg_tick(struct tn_wg *wg, uint64_t now);
 

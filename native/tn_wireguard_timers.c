@@ -7,7 +7,7 @@
  *   send_keepalive   data received: 10 s, if idle                  keepalive, once more if data kept coming
  *   new_handshake    data sent: 15 s + j, if idle                  initiation
  *   zero_keys        session, or peer added: 540 s                 everything secret of the peer is erased
- *   rekey            packet path: at once                          initiation
+ *   rekey            packet path: at once                          initiation: X25519 is not for the stack below lwIP
  *
  * Deadlines are cancelled by writing 0. The device keeps a lower bound of them all, which cancelling leaves alone: then a tick comes too early,
  * finds nothing and computes the bound anew.
@@ -82,6 +82,12 @@ static bool initiate(struct tn_wg *wg, unsigned slot, bool retry, uint64_t now)
 bool tn_wg_initiate(struct tn_wg *wg, unsigned slot, uint64_t now)
 {
 	return wg->has_key && slot < wg->peer_count && wg->peers[slot].used && initiate(wg, slot, false, now);
+}
+
+void tn_wg_want_session(struct tn_wg *wg, unsigned slot, uint64_t now)
+{
+	if (wg->has_key && slot < wg->peer_count && wg->peers[slot].used && wg->peers[slot].rekey_at == 0)
+		tn_wg_arm(wg, &wg->peers[slot].rekey_at, now);
 }
 
 static bool due(uint64_t *deadline, uint64_t now)
