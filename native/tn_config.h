@@ -14,6 +14,8 @@
  *   commands                   send() says no, the caller tries again
  *   events                     the event is dropped, one that anybody may cause by half of the ring; socket events are flags and never lost
  *   DERP queues                the oldest packet of the same kind is dropped
+ *   packets for lwIP           the stack is visited before the next
+ *   packets of lwIP            the packet is dropped, lwIP repeats it
  */
 #ifndef TN_CONFIG_H
 #define TN_CONFIG_H
@@ -182,6 +184,15 @@
 /** Hash chains of public keys; a power of two. */
 #ifndef TN_WG_KEY_CHAINS
 #define TN_WG_KEY_CHAINS TN_PROFILE(16, 256)
+#endif
+
+/** lwIP has a thread of its own (tn_crossing.h): packets for it until it is visited, and bytes of the ring of packets from it, a power of two. */
+#ifndef TN_STACK_APART
+#define TN_STACK_APART TN_PROFILE(1, 0)
+#endif
+#ifndef TN_CROSSING_IN
+#define TN_CROSSING_IN 8
+#define TN_CROSSING_OUT 16384
 #endif
 
 /** TSMP answers: pongs a second to one peer, rejects a second to all. */

@@ -24,7 +24,7 @@ bool tn_events_put(struct tn_events *events, uint8_t type, uint8_t flags, uint16
 	if (second_length > 0)
 		memcpy(record + TN_RECORD_HEAD + first_length, second, second_length);
 	tn_ring_publish(&events->ring, (uint32_t)length);
-	events->wanted = true;
+	atomic_store_explicit(&events->wanted, 1, memory_order_relaxed);
 	return true;
 }
 

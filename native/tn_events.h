@@ -10,7 +10,7 @@
 struct tn_events {
 	struct tn_ring ring;
 	uint32_t dropped;
-	bool wanted; /* tunnel thread: something is there for the VM that it was not woken for */
+	_Atomic uint32_t wanted; /* something is there for the VM that it was not woken for; set by the tunnel thread and lwIP's */
 };
 
 /** Adds a record: head, then first, then second (either may be NULL with length 0). @return false if it was dropped */

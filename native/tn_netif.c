@@ -7,6 +7,7 @@
 #include "lwip/timeouts.h"
 #include "tn_bytes.h"
 #include "tn_checksum.h"
+#include "tn_port.h"
 #include "tn_stream.h"
 
 /** lwIP counts TCP time in steps of this. */
@@ -58,12 +59,57 @@ static void correct_acknowledgement(struct tn_netif *interface, uint8_t *bytes, 
 	tn_store16be(tcp + TCP_CHECKSUM, tn_checksum_update(tn_load16be(tcp + TCP_CHECKSUM), before, tcp + TCP_SEQUENCE, sizeof before));
 }
 
+#if TN_STACK_APART
+
+/** Where a packet for the tunnel goes, NULL when there is no room. */
+static uint8_t *place_output(struct tn_netif *interface, uint16_t length)
+{
+	uint8_t *place = tn_ring_reserve(&interface->crossing.out, length);
+	if (place == NULL)
+		interface->crossing.dropped++;
+	return place;
+}
+
+static void commit_output(struct tn_netif *interface, uint16_t length)
+{
+	tn_ring_publish(&interface->crossing.out, length);
+	tn_netif_stir(interface);
+}
+
+void tn_netif_stir(struct tn_netif *interface)
+{
+	if (atomic_load(&interface->crossing.is_visiting) == 0)
+		tn_port_kick(interface->tunnel->host);
+}
+
+#else
+
+static uint8_t *place_output(struct tn_netif *interface, uint16_t length)
+{
+	(void)length;
+	return tn_tunnel_place(interface->tunnel);
+}
+
+static void commit_output(struct tn_netif *interface, uint16_t length)
+{
+	tn_tunnel_output(interface->tunnel, length);
+}
+
+void tn_netif_stir(struct tn_netif *interface)
+{
+	(void)interface;
+}
+
+#endif
+
 static err_t output(struct netif *netif, struct pbuf *p)
 {
 	struct tn_netif *interface = netif->state;
 	if (p->tot_len > TN_MTU)
 		return ERR_BUF;
-	uint8_t *place = tn_tunnel_place(interface->tunnel);
+	uint8_t *place = place_output(interface, p->tot_len);
+	if (place == NULL)
+		return ERR_MEM;
 	uint16_t length = pbuf_copy_partial(p, place, p->tot_len, 0);
 	unsigned protocol = place[0] >> 4 == 4 ? place[9] : place[6];
 	size_t transport = place[0] >> 4 == 4 ? TN_IP4_HEADER : TN_IP6_HEADER;
@@ -75,7 +121,7 @@ static err_t output(struct netif *netif, struct pbuf *p)
 	}
 	if (protocol == TN_PROTOCOL_TCP && length == transport + TCP_HEADER && place[transport + TCP_FLAG_BYTE] == TN_TCP_ACK)
 		correct_acknowledgement(interface, place, length);
-	tn_tunnel_output(interface->tunnel, length);
+	commit_output(interface, length);
 	return ERR_OK;
 }
 
@@ -104,10 +150,11 @@ static err_t set_up(struct netif *netif)
 
 bool tn_netif_open(struct tn_netif *interface, struct tn_tunnel *tunnel, struct tn_sockets *sockets)
 {
-	if (!stack.is_initialised) {
+#if !TN_STACK_APART
+	if (!stack.is_initialised)
 		lwip_init();
-		stack.is_initialised = true;
-	}
+#endif
+	stack.is_initialised = true;
 	interface->tunnel = tunnel;
 	interface->sockets = sockets;
 	if (netif_add(&interface->netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4, interface, set_up, ip_input) == NULL)
@@ -326,7 +373,9 @@ uint64_t tn_stack_tick(uint64_t now)
 		return UINT64_MAX;
 	}
 	if (now >= stack.next) {
+#if !TN_STACK_APART
 		sys_check_timeouts();
+#endif
 		for (struct tcp_pcb *pcb = tcp_active_pcbs, *next; pcb != NULL; pcb = next) {
 			next = pcb->next;
 			tn_stream_step(pcb);

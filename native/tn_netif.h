@@ -8,12 +8,13 @@
  * nothing that lwIP sends is looped back to an address of this node or of another node of the process (its loop-back wants the thread that tcpip_init
  * starts, and stops the process without it).
  *
- * lwIP is one for the process. All of its calls are made on one thread, and its clock is driven from here (tn_stack_tick).
+ * lwIP is one for the process. All of its calls are made on one thread: ours, and its clock is driven from here (tn_stack_tick), or its own (tn_crossing.h).
  */
 #ifndef TN_NETIF_H
 #define TN_NETIF_H
 
 #include "tn_coalesce.h"
+#include "tn_crossing.h"
 #include "tn_lwip.h"
 #include "tn_socket.h"
 #include "tn_tunnel.h"
@@ -25,6 +26,9 @@ struct tn_netif {
 	bool is_up;
 	struct netif *default_before;
 	struct tn_coalesce run;
+#if TN_STACK_APART
+	struct tn_crossing crossing;
+#endif
 	uint32_t half_open_dropped, coalesced, unreachable_suppressed, leaked, icmp_ignored, not_ours, scattered;
 };
 
@@ -39,6 +43,9 @@ void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *pac
 
 /** Hands lwIP what was collected; before the end of the turn. */
 void tn_netif_flush(struct tn_netif *interface);
+
+/** The VM or the tunnel is to hear of something that lwIP did by its own timers. */
+void tn_netif_stir(struct tn_netif *interface);
 
 /** Drives lwIP's timers, of all interfaces. @return when to call it next; UINT64_MAX while no connection needs time */
 uint64_t tn_stack_tick(uint64_t now);

@@ -15,15 +15,9 @@
 #define HANDLE_AT 4
 #define ADDRESS_AT 8
 
-static void identity(struct tn_node *node, const uint8_t *record, size_t length)
+/** Our addresses are other ones. */
+static void readdress(struct tn_node *node)
 {
-	uint8_t before[2][16];
-	memcpy(before[0], node->tunnel.address4, 16);
-	memcpy(before[1], node->tunnel.address6, 16);
-	if (!tn_tunnel_identity(&node->tunnel, record, length))
-		return;
-	if (memcmp(before[0], node->tunnel.address4, 16) == 0 && memcmp(before[1], node->tunnel.address6, 16) == 0)
-		return;
 	for (size_t i = 0; i < TN_SOCKETS; i++) {
 		struct tn_socket *socket = &node->sockets.slots[i];
 		if (atomic_load_explicit(&socket->taken, memory_order_acquire) == 0)
@@ -35,6 +29,17 @@ static void identity(struct tn_node *node, const uint8_t *record, size_t length)
 		else if (socket->kind == TN_SOCKET_STREAM)
 			tn_stream_readdress(socket);
 	}
+}
+
+static void identity(struct tn_node *node, const uint8_t *record, size_t length)
+{
+	uint8_t before[2][16];
+	memcpy(before[0], node->tunnel.address4, 16);
+	memcpy(before[1], node->tunnel.address6, 16);
+	if (!tn_tunnel_identity(&node->tunnel, record, length))
+		return;
+	if (memcmp(before[0], node->tunnel.address4, 16) != 0 || memcmp(before[1], node->tunnel.address6, 16) != 0)
+		tn_node_visit(node, readdress);
 }
 
 static void filter(struct tn_node *node, const uint8_t *record, size_t length)
@@ -104,6 +109,17 @@ static void socket_command(struct tn_node *node, const uint8_t *record, size_t l
 	}
 }
 
+static bool is_socket_command(const uint8_t *record)
+{
+	return record[0] >= TN_COMMAND_TCP_CONNECT && record[0] <= TN_COMMAND_SOCKET_CLOSE;
+}
+
+bool tn_node_is_for_stack(const uint8_t *record)
+{
+	size_t size;
+	return is_socket_command(record[0] == TN_COMMAND_MEMORY ? tn_node_memory(record, &size) : record);
+}
+
 static void command(struct tn_node *node, const uint8_t *record, size_t length)
 {
 	struct tn_tunnel *tunnel = &node->tunnel;
@@ -111,7 +127,7 @@ static void command(struct tn_node *node, const uint8_t *record, size_t length)
 		return;
 	uint16_t argument = tn_load16le(record + 2);
 	size_t rest = length - TN_RECORD_HEAD;
-	if (record[0] >= TN_COMMAND_TCP_CONNECT && record[0] <= TN_COMMAND_SOCKET_CLOSE) {
+	if (is_socket_command(record)) {
 		socket_command(node, record, length);
 		return;
 	}

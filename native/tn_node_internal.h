@@ -39,6 +39,8 @@ struct tn_node {
 	_Atomic uint32_t want_wake;    /* the VM wants to be woken: it found the command ring full, or was told enough for once */
 	_Atomic uint32_t derp_dropped; /* packets from DERP that found their ring full */
 	bool is_started;
+	bool was_visited;    /* the stack, in this turn */
+	uint64_t stack_next; /* when lwIP's side wants the next turn */
 
 	/* VM thread. */
 	uint32_t raised; /* word of the map that is being looked at */
@@ -61,7 +63,13 @@ void tn_node_close_socket(struct tn_socket *socket, bool is_abort);
 /** The memory that a command's record refers to. */
 uint8_t *tn_node_memory(const uint8_t *record, size_t *length);
 
-/** Tunnel thread: does one command record. */
+/** Tunnel thread: runs work(node) where lwIP may be called. */
+void tn_node_visit(struct tn_node *node, void (*work)(struct tn_node *node));
+
+/** Whether a command calls lwIP. */
+bool tn_node_is_for_stack(const uint8_t *record);
+
+/** Tunnel thread, in a visit of the stack if the command is for it: does one command record. */
 void tn_node_command(struct tn_node *node, const uint8_t *record, size_t length);
 
 #endif

@@ -22,7 +22,7 @@ void *tn_port_allocate(size_t size);
 /** Gives memory back; NULL is allowed. */
 void tn_port_free(void *memory);
 
-/** VM thread: the tunnel thread waits for the network or for time; make it call tn_node_turn soon. */
+/** VM thread, or lwIP's: the tunnel thread waits for the network or for time; make it call tn_node_turn soon. */
 void tn_port_kick(void *host);
 
 /** Tunnel thread: make the VM call tn_node_vm_wake and then tn_node_vm_receive until it gives nothing. Never called again before tn_node_vm_wake. */
@@ -33,6 +33,9 @@ void tn_port_send(void *host, struct tn_out *out);
 
 /** Tunnel thread: closes the node's UDP sockets and opens them again. @param port wanted, 0 = any. @return false if there is none now */
 bool tn_port_rebind(void *host, uint16_t port);
+
+/** Tunnel thread: runs work where lwIP may be called, and returns when it is done. Only where lwIP has a thread of its own (TN_STACK_APART). */
+void tn_port_stack(void *host, void (*work)(void *context), void *context);
 
 /**
  * Either thread: a lock of this node. While it is held a buffer of DERP frames may be copied, and memory allocated when a region comes into use: a mutex, never a

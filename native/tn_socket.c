@@ -4,6 +4,7 @@
 #include "tn_socket.h"
 
 #include <string.h>
+#include "tn_netif.h"
 #include "tn_port.h"
 
 #define GENERATION_MASK 0xffffu
@@ -102,7 +103,8 @@ void tn_socket_raise(struct tn_socket *socket, uint32_t flags)
 	if ((before | flags) == before)
 		return;
 	mark(socket->table->raised, socket);
-	socket->table->events->wanted = true;
+	atomic_store(&socket->table->events->wanted, 1);
+	tn_netif_stir(socket->table->netif);
 }
 
 void tn_socket_raise_closed(struct tn_socket *socket, uint8_t reason)

@@ -64,8 +64,8 @@ struct tn_tunnel_upper {
 	void *context;
 	/** A packet to one of our addresses. The bytes stay in place and unchanged until the end of the turn, then they are gone. */
 	void (*deliver)(void *context, uint8_t *bytes, const struct tn_packet *packet);
-	/** A peer's rules refuse a connection of ours. @return whether there was such a pending one */
-	bool (*refused)(void *context, const struct tn_tsmp *reject, const struct tn_packet *packet);
+	/** A peer's rules refuse a connection of ours, if there is such a pending one. */
+	void (*refused)(void *context, const struct tn_tsmp *reject, const struct tn_packet *packet);
 };
 
 /** Where a datagram came from. */

@@ -56,8 +56,9 @@ void tn_tunnel_tsmp(struct tn_tunnel *tunnel, unsigned slot, const struct tn_pac
 		answer_ping(tunnel, slot, packet);
 		break;
 	case TN_TSMP_REJECT:
-		if (message.maybe_broken || !tunnel->upper.refused(tunnel->upper.context, &message, packet))
-			report(tunnel, slot, packet);
+		if (!message.maybe_broken)
+			tunnel->upper.refused(tunnel->upper.context, &message, packet);
+		report(tunnel, slot, packet);
 		break;
 	case TN_TSMP_PONG:
 	case TN_TSMP_DISCO:

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lwip/timeouts.h"
 #include "tn_bytes.h"
 #include "tn_checksum.h"
 #include "tn_derp.h"
@@ -120,6 +121,12 @@ void tn_port_lock(void *host)
 void tn_port_unlock(void *host)
 {
 	(void)host;
+}
+
+void tn_port_stack(void *host, void (*work)(void *context), void *context)
+{
+	(void)host;
+	work(context);
 }
 
 bool tn_port_rebind(void *host, uint16_t port)
@@ -389,6 +396,10 @@ static inline bool net_turn(struct net *net)
 				net_raw_receive(net->raws[i], &wire[j]);
 		}
 	}
+#if TN_STACK_APART
+	/* lwIP's own thread. */
+	sys_check_timeouts();
+#endif
 	bool is_busy = net->wire_count > 0 || count > 0;
 	for (size_t i = 0; i < NET_HOSTS; i++) {
 		if (net->hosts[i] != NULL) {
