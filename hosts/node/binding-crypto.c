@@ -8,7 +8,7 @@
 #include <time.h>
 #include "tn_blake2s.h"
 #include "tn_crc32.h"
-#include "tn_posix.h"
+#include "tn_host.h"
 
 #define KEY_BYTES 32
 #define AEAD_NONCE_BYTES 12
@@ -208,7 +208,7 @@ static napi_value crc32(napi_env env, napi_callback_info info)
 static napi_value monotonic_ms(napi_env env, napi_callback_info info)
 {
 	(void)info;
-	return binding_number(env, (double)tn_posix_now_us() / 1000.0);
+	return binding_number(env, (double)tn_host_now_us() / 1000.0);
 }
 
 void binding_crypto(napi_env env, napi_value exports)

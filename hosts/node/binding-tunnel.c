@@ -8,12 +8,12 @@
 
 #include <stdlib.h>
 #include "tn_config.h"
-#include "tn_posix.h"
+#include "tn_host.h"
 
 #define COUNTERS_MAX 128
 
 struct tunnel {
-	struct tn_posix_node *posix; /* NULL: closed */
+	struct tn_host *posix; /* NULL: closed */
 	napi_env env;
 	napi_threadsafe_function wake;
 	uint16_t port;
@@ -23,7 +23,7 @@ static void close_tunnel(struct tunnel *tunnel)
 {
 	if (tunnel->posix == NULL)
 		return;
-	tn_posix_close(tunnel->posix);
+	tn_host_close(tunnel->posix);
 	tunnel->posix = NULL;
 	napi_release_threadsafe_function(tunnel->wake, napi_tsfn_abort);
 }
@@ -56,7 +56,7 @@ static void on_wake(napi_env env, napi_value callback, void *context, void *data
 	(void)data;
 	if (env == NULL || callback == NULL || tunnel->posix == NULL)
 		return;
-	tn_node_vm_wake(tn_posix_node(tunnel->posix));
+	tn_node_vm_wake(tn_host_node(tunnel->posix));
 	napi_get_undefined(env, &self);
 	if (napi_call_function(env, self, callback, 0, NULL, NULL) == napi_pending_exception) {
 		napi_value error;
@@ -93,7 +93,7 @@ static napi_value construct(napi_env env, napi_callback_info info)
 		binding_throw(env, "io", error);
 		return NULL;
 	}
-	tunnel->posix = tn_posix_open(configuration.data, configuration.length, wake, tunnel, &error);
+	tunnel->posix = tn_host_open(configuration.data, configuration.length, wake, tunnel, &error);
 	if (tunnel->posix == NULL) {
 		napi_release_threadsafe_function(tunnel->wake, napi_tsfn_abort);
 		free(tunnel);
@@ -118,14 +118,14 @@ static struct tunnel *tunnel_of(struct arguments *call)
 static struct tn_node *node_of(struct arguments *call)
 {
 	struct tunnel *tunnel = tunnel_of(call);
-	return tunnel != NULL && tunnel->posix != NULL ? tn_posix_node(tunnel->posix) : NULL;
+	return tunnel != NULL && tunnel->posix != NULL ? tn_host_node(tunnel->posix) : NULL;
 }
 
 static napi_value get_port(napi_env env, napi_callback_info info)
 {
 	struct arguments call = binding_arguments(env, info);
 	struct tunnel *tunnel = tunnel_of(&call);
-	return tunnel == NULL ? NULL : binding_number(env, tunnel->posix != NULL ? tn_posix_port(tunnel->posix) : 0);
+	return tunnel == NULL ? NULL : binding_number(env, tunnel->posix != NULL ? tn_host_port(tunnel->posix) : 0);
 }
 
 static napi_value send(napi_env env, napi_callback_info info)

@@ -200,6 +200,7 @@ export async function buildAddon(options = {}) {
 		"-Wextra",
 		"-Wconversion",
 		"-Inative",
+		"-Ihosts",
 		"-Ihosts/posix",
 		"-isystem",
 		findNodeHeaders(),

@@ -5,7 +5,7 @@
  *
  * A node is added and removed by the VM thread through lists that the thread looks at when it was kicked; removal waits for it.
  */
-#include "tn_posix.h"
+#include "tn_host.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,13 +30,13 @@
 /** An unreachable destination is told at most this often. */
 #define ERROR_MS 1000u
 
-struct tn_posix_node {
+struct tn_host {
 	struct tn_node *node;
 	struct tn_udp udp;
 	void (*wake)(void *context);
 	void *context;
 	pthread_mutex_t lock;
-	struct tn_posix_node *next;
+	struct tn_host *next;
 	bool is_started, is_leaving, is_gone;
 	bool is_readable[TN_UDP_FAMILIES];
 	uint64_t wanted_at, told_error_at;
@@ -49,8 +49,8 @@ static struct {
 	pthread_t thread;
 	bool is_running, is_stopping;
 	size_t node_count;
-	struct tn_posix_node *added; /* not seen by the thread yet */
-	struct tn_posix_node *nodes; /* the thread's own */
+	struct tn_host *added; /* not seen by the thread yet */
+	struct tn_host *nodes; /* the thread's own */
 	int wait_fd, kick_fd;
 	_Atomic uint32_t has_changes;
 	uint8_t *buffers[TN_UDP_FAMILIES]; /* what one family brought stays in place while the other is read */
@@ -88,24 +88,24 @@ void tn_port_kick(void *host)
 
 void tn_port_wake(void *host)
 {
-	struct tn_posix_node *posix = host;
+	struct tn_host *posix = host;
 	posix->wake(posix->context);
 }
 
 void tn_port_lock(void *host)
 {
-	pthread_mutex_lock(&((struct tn_posix_node *)host)->lock);
+	pthread_mutex_lock(&((struct tn_host *)host)->lock);
 }
 
 void tn_port_unlock(void *host)
 {
-	pthread_mutex_unlock(&((struct tn_posix_node *)host)->lock);
+	pthread_mutex_unlock(&((struct tn_host *)host)->lock);
 }
 
 static void on_error(void *context, enum tn_udp_fault fault, const uint8_t endpoint[TN_ENDPOINT])
 {
-	struct tn_posix_node *posix = context;
-	uint64_t now = tn_posix_now_us() / US_PER_MS;
+	struct tn_host *posix = context;
+	uint64_t now = tn_host_now_us() / US_PER_MS;
 	if (fault != TN_UDP_DEAD && posix->told_error_at != 0 && now - posix->told_error_at < ERROR_MS)
 		return;
 	posix->told_error_at = now;
@@ -114,13 +114,13 @@ static void on_error(void *context, enum tn_udp_fault fault, const uint8_t endpo
 
 void tn_port_send(void *host, struct tn_out *out)
 {
-	struct tn_posix_node *posix = host;
+	struct tn_host *posix = host;
 	tn_udp_send(&posix->udp, out, on_error, posix);
 }
 
 bool tn_port_rebind(void *host, uint16_t port)
 {
-	struct tn_posix_node *posix = host;
+	struct tn_host *posix = host;
 	tn_udp_close(&posix->udp);
 	bool is_open = tn_udp_open(&posix->udp, port);
 	atomic_store(&posix->port, posix->udp.port);
@@ -129,7 +129,7 @@ bool tn_port_rebind(void *host, uint16_t port)
 
 /* ---- The thread ---- */
 
-uint64_t tn_posix_now_us(void)
+uint64_t tn_host_now_us(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -138,7 +138,7 @@ uint64_t tn_posix_now_us(void)
 
 static void on_datagram(void *context, const uint8_t endpoint[TN_ENDPOINT], uint8_t *datagram, size_t length)
 {
-	tn_node_receive(((struct tn_posix_node *)context)->node, endpoint, datagram, length);
+	tn_node_receive(((struct tn_host *)context)->node, endpoint, datagram, length);
 }
 
 /** Starts nodes that were added and stops those that leave. */
@@ -147,13 +147,13 @@ static void change_nodes(uint64_t now)
 	pthread_mutex_lock(&loop.lock);
 	atomic_store(&loop.has_changes, 0);
 	while (loop.added != NULL) {
-		struct tn_posix_node *posix = loop.added;
+		struct tn_host *posix = loop.added;
 		loop.added = posix->next;
 		posix->next = loop.nodes;
 		loop.nodes = posix;
 	}
-	for (struct tn_posix_node **link = &loop.nodes; *link != NULL;) {
-		struct tn_posix_node *posix = *link;
+	for (struct tn_host **link = &loop.nodes; *link != NULL;) {
+		struct tn_host *posix = *link;
 		if (!posix->is_started && !posix->is_leaving) {
 			posix->is_started = true;
 			if (!tn_node_start(posix->node, now))
@@ -173,7 +173,7 @@ static void change_nodes(uint64_t now)
 }
 
 /** One turn of a node. @return whether its sockets may have more */
-static bool turn(struct tn_posix_node *posix, uint64_t now)
+static bool turn(struct tn_host *posix, uint64_t now)
 {
 	bool has_more = false;
 	tn_node_begin(posix->node, now);
@@ -191,7 +191,7 @@ static bool turn(struct tn_posix_node *posix, uint64_t now)
 static int wait_time(uint64_t now)
 {
 	uint64_t next = UINT64_MAX;
-	for (struct tn_posix_node *posix = loop.nodes; posix != NULL; posix = posix->next) {
+	for (struct tn_host *posix = loop.nodes; posix != NULL; posix = posix->next) {
 		if (posix->wanted_at < next)
 			next = posix->wanted_at;
 	}
@@ -203,13 +203,13 @@ static int wait_time(uint64_t now)
 static void wait_for_something(struct pollfd *fds, bool has_more)
 {
 	size_t count = 1;
-	int timeout = has_more ? 0 : wait_time(tn_posix_now_us() / US_PER_MS);
+	int timeout = has_more ? 0 : wait_time(tn_host_now_us() / US_PER_MS);
 	fds[0] = (struct pollfd){.fd = loop.wait_fd, .events = POLLIN};
-	for (struct tn_posix_node *posix = loop.nodes; posix != NULL; posix = posix->next) {
+	for (struct tn_host *posix = loop.nodes; posix != NULL; posix = posix->next) {
 		for (size_t i = 0; i < TN_UDP_FAMILIES; i++)
 			fds[count++] = (struct pollfd){.fd = posix->udp.sockets[i], .events = POLLIN};
 	}
-	for (struct tn_posix_node *posix = loop.nodes; posix != NULL && timeout != 0; posix = posix->next) {
+	for (struct tn_host *posix = loop.nodes; posix != NULL && timeout != 0; posix = posix->next) {
 		if (!tn_node_may_sleep(posix->node))
 			timeout = 0;
 	}
@@ -221,7 +221,7 @@ static void wait_for_something(struct pollfd *fds, bool has_more)
 		(void)size;
 	}
 	count = 1;
-	for (struct tn_posix_node *posix = loop.nodes; posix != NULL; posix = posix->next) {
+	for (struct tn_host *posix = loop.nodes; posix != NULL; posix = posix->next) {
 		tn_node_awake(posix->node);
 		for (size_t i = 0; i < TN_UDP_FAMILIES; i++, count++)
 			posix->is_readable[i] = (fds[count].revents & (POLLIN | POLLERR)) != 0;
@@ -236,10 +236,10 @@ static void *run(void *unused)
 	for (;;) {
 		size_t nodes = 0;
 		bool has_more = false;
-		uint64_t now = tn_posix_now_us() / US_PER_MS;
+		uint64_t now = tn_host_now_us() / US_PER_MS;
 		if (atomic_load(&loop.has_changes) != 0)
 			change_nodes(now);
-		for (struct tn_posix_node *posix = loop.nodes; posix != NULL; posix = posix->next, nodes++)
+		for (struct tn_host *posix = loop.nodes; posix != NULL; posix = posix->next, nodes++)
 			has_more |= turn(posix, now);
 		if (nodes == 0) {
 			pthread_mutex_lock(&loop.lock);
@@ -320,7 +320,7 @@ static bool start_thread(void)
 	return loop.is_running;
 }
 
-static void free_node(struct tn_posix_node *posix)
+static void free_node(struct tn_host *posix)
 {
 	tn_udp_close(&posix->udp);
 	tn_node_destroy(posix->node);
@@ -328,13 +328,13 @@ static void free_node(struct tn_posix_node *posix)
 	free(posix);
 }
 
-struct tn_posix_node *tn_posix_open(const uint8_t *identity, size_t length, void (*wake)(void *context), void *context, const char **error)
+struct tn_host *tn_host_open(const uint8_t *identity, size_t length, void (*wake)(void *context), void *context, const char **error)
 {
 	if (sodium_init() < 0 || length < PORT_AT + 2) {
 		*error = "expected an identity record";
 		return NULL;
 	}
-	struct tn_posix_node *posix = calloc(1, sizeof *posix);
+	struct tn_host *posix = calloc(1, sizeof *posix);
 	if (posix == NULL) {
 		*error = "out of memory";
 		return NULL;
@@ -375,17 +375,17 @@ struct tn_posix_node *tn_posix_open(const uint8_t *identity, size_t length, void
 	return posix;
 }
 
-struct tn_node *tn_posix_node(struct tn_posix_node *posix)
+struct tn_node *tn_host_node(struct tn_host *posix)
 {
 	return posix->node;
 }
 
-uint16_t tn_posix_port(const struct tn_posix_node *posix)
+uint16_t tn_host_port(const struct tn_host *posix)
 {
 	return (uint16_t)atomic_load(&posix->port);
 }
 
-void tn_posix_close(struct tn_posix_node *posix)
+void tn_host_close(struct tn_host *posix)
 {
 	pthread_mutex_lock(&loop.lock);
 	posix->is_leaving = true;

@@ -6,7 +6,7 @@
 #include <glib.h>
 
 #include "tn_hub.h"
-#include "tn_posix.h"
+#include "tn_host.h"
 
 #define US_PER_MS 1000
 

@@ -15,7 +15,7 @@
 
 #include "tn_connection.h"
 #include "tn_port.h"
-#include "tn_posix.h"
+#include "tn_host.h"
 #include "tn_tcp.h"
 
 #define US_PER_MS 1000u
@@ -183,7 +183,7 @@ static void wait_until(uint64_t at)
 {
 	struct pollfd fds[1 + STREAMS_MAX] = {{.fd = loop.kick[0], .events = POLLIN}};
 	nfds_t count = 1;
-	uint64_t now = tn_posix_now_us() / US_PER_MS;
+	uint64_t now = tn_host_now_us() / US_PER_MS;
 	int timeout = at == UINT64_MAX ? -1 : at <= now ? 0 : at - now > MAX_WAIT_MS ? (int)MAX_WAIT_MS : (int)(at - now);
 	for (struct tn_tcp *tcp = loop.streams; tcp != NULL && count <= STREAMS_MAX; tcp = tcp->next)
 		fds[count++] = (struct pollfd){.fd = tcp->fd, .events = tcp->events};
@@ -198,7 +198,7 @@ static void *run(void *unused)
 {
 	uint64_t next;
 	(void)unused;
-	while ((next = tn_connections_turn(tn_posix_now_us() / US_PER_MS)) != 0)
+	while ((next = tn_connections_turn(tn_host_now_us() / US_PER_MS)) != 0)
 		wait_until(next);
 	return NULL;
 }

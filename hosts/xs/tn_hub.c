@@ -4,7 +4,7 @@
 #include "tn_hub.h"
 
 #include "tn_port.h"
-#include "tn_posix.h"
+#include "tn_host.h"
 
 #define US_PER_MS 1000u
 #define NO_ALARM UINT64_MAX
@@ -30,7 +30,7 @@ static void (*at_end)(void);
 
 static uint64_t now_ms(void)
 {
-	return tn_posix_now_us() / US_PER_MS;
+	return tn_host_now_us() / US_PER_MS;
 }
 
 static void lock_hubs(void)

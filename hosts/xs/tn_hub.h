@@ -63,7 +63,7 @@ void *tn_hub_host_open(struct tn_hub *hub, void *machine);
 /** Any thread: make the VM thread call tn_hub_deliver soon. Called again only after that. */
 void tn_hub_host_post(void *host);
 
-/** VM thread: call tn_hub_deliver at the given time of tn_posix_now_us()/1000, UINT64_MAX = no alarm. Replaces the alarm of before. */
+/** VM thread: call tn_hub_deliver at the given time of tn_host_now_us()/1000, UINT64_MAX = no alarm. Replaces the alarm of before. */
 void tn_hub_host_alarm(void *host, uint64_t at_ms);
 
 /** VM thread: nothing is called any more. */

@@ -6,7 +6,7 @@
 #include "tn_crypto.h"
 #include "tn_machine.h"
 #include "tn_port.h"
-#include "tn_posix.h"
+#include "tn_host.h"
 #include "tn_store.h"
 
 #define US_PER_MS 1000.0
@@ -15,7 +15,7 @@
 
 void xs_tn_monotonic(xsMachine *the)
 {
-	xsmcSetNumber(xsResult, (double)tn_posix_now_us() / US_PER_MS);
+	xsmcSetNumber(xsResult, (double)tn_host_now_us() / US_PER_MS);
 }
 
 void xs_tn_wall_clock(xsMachine *the)

@@ -7,13 +7,13 @@
 #include "tn_hub.h"
 #include "tn_node.h"
 #include "tn_port.h"
-#include "tn_posix.h"
+#include "tn_host.h"
 
 #define COUNTERS_MAX 128
 
 struct tunnel {
-	struct tn_client client;     /* first: a client is its tunnel */
-	struct tn_posix_node *posix; /* NULL: closed */
+	struct tn_client client; /* first: a client is its tunnel */
+	struct tn_host *posix;   /* NULL: closed */
 	xsSlot object;
 	xsSlot *on_wake;
 };
@@ -30,7 +30,7 @@ static void deliver(struct tn_client *client)
 	xsMachine *the = tn_hub_machine(client->hub);
 	if (tunnel->posix == NULL)
 		return;
-	tn_node_vm_wake(tn_posix_node(tunnel->posix));
+	tn_node_vm_wake(tn_host_node(tunnel->posix));
 	xsBeginHost(the);
 	xsmcVars(1);
 	xsVar(0) = xsReference(tunnel->on_wake);
@@ -43,7 +43,7 @@ static bool close_tunnel(struct tunnel *tunnel)
 {
 	if (tunnel->posix == NULL)
 		return false;
-	tn_posix_close(tunnel->posix);
+	tn_host_close(tunnel->posix);
 	tunnel->posix = NULL;
 	tn_client_close(&tunnel->client);
 	return true;
@@ -76,7 +76,7 @@ static struct tunnel *tunnel_of(xsMachine *the)
 static struct tn_node *node_of(xsMachine *the)
 {
 	struct tunnel *tunnel = tunnel_of(the);
-	return tunnel->posix != NULL ? tn_posix_node(tunnel->posix) : NULL;
+	return tunnel->posix != NULL ? tn_host_node(tunnel->posix) : NULL;
 }
 
 void xs_tn_tunnel(xsMachine *the)
@@ -90,7 +90,7 @@ void xs_tn_tunnel(xsMachine *the)
 		xsUnknownError("%s", (char *)(uintptr_t)error);
 	}
 	struct tn_xs_bytes identity = tn_xs_readable(the, 0);
-	tunnel->posix = tn_posix_open(identity.data, identity.length, wake, tunnel, &error);
+	tunnel->posix = tn_host_open(identity.data, identity.length, wake, tunnel, &error);
 	if (tunnel->posix == NULL) {
 		tn_client_close(&tunnel->client);
 		tn_port_free(tunnel);
@@ -106,7 +106,7 @@ void xs_tn_tunnel(xsMachine *the)
 void xs_tn_tunnel_port(xsMachine *the)
 {
 	struct tunnel *tunnel = tunnel_of(the);
-	xsmcSetInteger(xsResult, tunnel->posix != NULL ? tn_posix_port(tunnel->posix) : 0);
+	xsmcSetInteger(xsResult, tunnel->posix != NULL ? tn_host_port(tunnel->posix) : 0);
 }
 
 void xs_tn_tunnel_send(xsMachine *the)

@@ -14,7 +14,7 @@
 #include <time.h>
 #include "tn_bytes.h"
 #include "tn_crypto.h"
-#include "tn_posix.h"
+#include "tn_host.h"
 #include "tn_records.h"
 
 #define STREAMS 4
@@ -22,7 +22,7 @@
 
 struct vm {
 	unsigned number;
-	struct tn_posix_node *posix;
+	struct tn_host *posix;
 	struct tn_node *node;
 	uint8_t private_key[32], public_key[32];
 	pthread_mutex_t lock;
@@ -74,7 +74,7 @@ static void identity(const struct vm *vm, uint8_t record[108])
 	record[68] = 100;
 	record[69] = 64;
 	record[71] = (uint8_t)vm->number;
-	tn_store64le(record + 92, 1700000000000u + tn_posix_now_us() / 1000);
+	tn_store64le(record + 92, 1700000000000u + tn_host_now_us() / 1000);
 	tn_store64le(record + 100, 1900000000);
 }
 
@@ -118,7 +118,7 @@ static void peer(struct vm *vm, struct vm *other)
 	path[18] = path[19] = 0xff;
 	path[20] = 127;
 	path[23] = 1;
-	tn_store16be(path + 24, tn_posix_port(other->posix));
+	tn_store16be(path + 24, tn_host_port(other->posix));
 	tn_store64le(path + 28, UINT64_MAX);
 	send(vm, path, sizeof path, TN_COMMAND_PATH, 0, 0);
 }
@@ -295,12 +295,12 @@ int main(int argc, char **argv)
 			pthread_cond_init(&vms[i].changed, NULL);
 			tn_x25519_generate(vms[i].private_key, vms[i].public_key);
 			identity(&vms[i], record);
-			vms[i].posix = tn_posix_open(record, sizeof record, wake, &vms[i], &error);
+			vms[i].posix = tn_host_open(record, sizeof record, wake, &vms[i], &error);
 			if (vms[i].posix == NULL) {
 				printf("not ok - %s\n", error);
 				return 1;
 			}
-			vms[i].node = tn_posix_node(vms[i].posix);
+			vms[i].node = tn_host_node(vms[i].posix);
 			open_filter(&vms[i]);
 		}
 		peer(&vms[0], &vms[1]);
@@ -313,7 +313,7 @@ int main(int argc, char **argv)
 		for (unsigned i = 0; i < 2; i++)
 			pthread_join(threads[i], NULL);
 		for (unsigned i = 0; i < 2; i++) {
-			tn_posix_close(vms[i].posix);
+			tn_host_close(vms[i].posix);
 			echoed += vms[i].echoed;
 			errors += vms[i].errors;
 			datagrams += vms[i].datagrams;

@@ -57,7 +57,7 @@ static const uint8_t stranger4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 
 
 /** The node under test, and the peer's side: its device, and a socket of each family. */
 struct scene {
-	struct tn_posix_node posix;
+	struct tn_host posix;
 	uint8_t private_key[32], public_key[32];
 	struct tn_wg wg;
 	struct tn_wg_peer peers[1];

@@ -18,7 +18,7 @@ const sources = ["native", "hosts/posix"].flatMap((path) =>
 );
 
 mkdirSync(folder, { recursive: true });
-const flags = ["-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-fsanitize=thread", "-Inative", "-Ihosts/posix", "-isystem", "/usr/include/lwip"];
+const flags = ["-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-fsanitize=thread", "-Inative", "-Ihosts", "-Ihosts/posix", "-isystem", "/usr/include/lwip"];
 const built = spawnSync("clang", [...flags, ...sources, "tests/native/soak_threads.c", "-lsodium", "-llwip", "-lpthread", "-o", program], {
 	cwd: root,
 	stdio: "inherit",
