@@ -173,6 +173,11 @@
 #ifndef TN_WG_BUDGET
 #define TN_WG_BUDGET TN_PROFILE(16, 300)
 #endif
+/** Initiations a second of one source under load, and at once: a part of the budget, so that one that answers cookies does not take it all. */
+#ifndef TN_WG_SOURCE_RATE
+#define TN_WG_SOURCE_RATE TN_PROFILE(3, 20)
+#define TN_WG_SOURCE_BURST TN_PROFILE(3, 5)
+#endif
 /** Sources that the rate limiter tells apart; a power of two. */
 #ifndef TN_WG_SOURCES
 #define TN_WG_SOURCES TN_PROFILE(16, 256)

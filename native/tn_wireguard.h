@@ -39,10 +39,6 @@
 #define TN_WG_NO_DEADLINE UINT64_MAX
 #define TN_WG_SLOTS_MAX 8192
 
-/* Initiations a second of one source under load, and at once. */
-#define TN_WG_SOURCE_RATE 20
-#define TN_WG_SOURCE_BURST 5
-
 /* §2.1, milliseconds. */
 #define TN_WG_REKEY_AFTER_MESSAGES ((uint64_t)1 << 60)
 #define TN_WG_REKEY_AFTER_MS 120000u
