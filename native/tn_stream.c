@@ -295,6 +295,9 @@ static struct tn_socket *socket_of(const struct tcp_pcb *pcb)
 void tn_stream_after_input(struct tcp_pcb *pcb)
 {
 	struct tn_socket *socket = socket_of(pcb);
+	/* What a probe of a closed window carried was everything: lwIP would go on probing, and takes it for impossible that there is nothing to probe with. */
+	if (pcb->unsent == NULL)
+		pcb->persist_backoff = 0;
 	if (socket == NULL)
 		return;
 	tn_recovery_input(&socket->recovery, pcb);

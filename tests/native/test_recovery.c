@@ -304,3 +304,60 @@ TN_TEST_DESKTOP("an acknowledgement of more than 64 KB, of which lwIP tells in t
 	CHECK_EQ(copies_of(&c, 60 * 1240), 2);
 	net_free(c.net);
 }
+
+/** The raw peer opens a connection to our port 7 with the given window, and says nothing of its largest segment. */
+static struct connection open_narrow(uint16_t window)
+{
+	struct connection c = {.net = net_new()};
+	uint8_t packet[128];
+	c.host = net_host(c.net, 1);
+	c.raw = net_raw(c.host, 3, NULL, 0, 0);
+	net_listen(c.host, 7);
+	net_settle(c.net);
+	net_raw_handshake(c.raw);
+	size_t length = net_tcp(packet, c.raw->address4, c.host->address4, 1234, 7, PEER_SEQUENCE - 1, 0, TN_TCP_SYN, NULL, 0);
+	tn_store16be(packet + 34, window);
+	tn_store16be(packet + 36, 0);
+	tn_checksum_fill(packet, length);
+	net_raw_packet(c.raw, packet, length);
+	net_settle(c.net);
+	c.sequence = tn_load32be(c.raw->packets[0].bytes + 24) + 1;
+	say(&c, PEER_SEQUENCE, c.sequence, window, 0);
+	c.socket = c.host->last_accepted;
+	c.raw->packet_count = 0;
+	return c;
+}
+
+TN_TEST("a connection goes on whose last byte a probe of the closed window carried: there is nothing to probe with any more")
+{
+	struct connection c = open_narrow(0);
+	size_t segments;
+	write_zeros(&c, 1);
+	net_run(c.net, 3000);
+	CHECK_EQ(sent_up_to(&c, &segments) - c.sequence, 1);
+	say(&c, PEER_SEQUENCE, c.sequence + 1, 0, 0);
+	net_run(c.net, 10000);
+	say(&c, PEER_SEQUENCE, c.sequence + 1, 1000, 0);
+	write_zeros(&c, 100);
+	net_run(c.net, 1000);
+	CHECK_EQ(sent_up_to(&c, &segments) - c.sequence, 101);
+	net_free(c.net);
+}
+
+TN_TEST("a connection that is closed goes on in the same way")
+{
+	struct connection c = open_narrow(1000);
+	size_t segments;
+	write_zeros(&c, 1000);
+	CHECK_EQ(sent_up_to(&c, &segments) - c.sequence, 1000);
+	net_handle_command(c.host, TN_COMMAND_SOCKET_CLOSE, c.socket, 0, 0);
+	net_settle(c.net);
+	/* The window closes over what is on its way; everything is repeated in vain, and arrives after all. */
+	say(&c, PEER_SEQUENCE, c.sequence, 0, 0);
+	say(&c, PEER_SEQUENCE + 1, c.sequence, 0, 0);
+	net_run(c.net, 10000);
+	say(&c, PEER_SEQUENCE, c.sequence + 1001, 0, 0);
+	net_run(c.net, 10000);
+	say(&c, PEER_SEQUENCE, c.sequence + 1001, 1000, 0);
+	net_free(c.net);
+}
