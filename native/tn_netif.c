@@ -30,6 +30,9 @@
 #define TCP_OFFSET 12
 #define TCP_FLAG_BYTE 13
 #define TCP_CHECKSUM 16
+#define TCP_OPTION_END 0
+#define TCP_OPTION_NONE 1
+#define TCP_OPTION_SEGMENT 2
 #define ICMP_UNREACHABLE 3
 #define ICMP6_UNREACHABLE 1
 
@@ -286,6 +289,27 @@ static bool is_for_others(const struct tn_packet *packet, uint8_t index)
 	return is_others && !is_ours;
 }
 
+/**
+ * Whether a segment tells the largest one that the peer takes, but is not SYN, the only one that may (RFC 9293 §3.2). lwIP would believe it, and end the process
+ * over longer ones that wait.
+ */
+static bool is_late_option(const uint8_t *bytes, const struct tn_packet *packet)
+{
+	const uint8_t *tcp = bytes + packet->transport;
+	if (packet->protocol != TN_PROTOCOL_TCP || (packet->tcp_flags & TN_TCP_SYN) != 0)
+		return false;
+	size_t end = (tcp[TCP_OFFSET] >> 4) * 4u, length = packet->length - packet->transport;
+	for (size_t at = TCP_HEADER; at < end && at < length && tcp[at] != TCP_OPTION_END;) {
+		if (tcp[at] == TCP_OPTION_SEGMENT)
+			return true;
+		size_t step = tcp[at] == TCP_OPTION_NONE ? 1 : at + 1 < length ? tcp[at + 1] : 0;
+		if (step == 0)
+			return false;
+		at += step;
+	}
+	return false;
+}
+
 /** Whether a small segment is one too many of those out of order. */
 static bool is_scattered(const uint8_t *bytes, const struct tn_packet *packet, uint8_t index)
 {
@@ -321,6 +345,10 @@ void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *pac
 	}
 	if (is_for_others(packet, index)) {
 		interface->not_ours++;
+		return;
+	}
+	if (is_late_option(bytes, packet)) {
+		interface->late_options++;
 		return;
 	}
 	if (is_scattered(bytes, packet, index)) {

@@ -110,12 +110,30 @@ static uint32_t room_of(const struct tcp_pcb *pcb)
 	return room < pcb->snd_buf ? room : pcb->snd_buf;
 }
 
+/**
+ * Whether lwIP can put bytes behind its last unsent segment. One from when the peer had told of a window of a byte at most can be longer than those that lwIP
+ * makes since, which it takes for impossible.
+ */
+static bool can_append(const struct tcp_pcb *pcb)
+{
+	const struct tcp_seg *last = pcb->unsent;
+	if (last == NULL || segment_of(pcb) == pcb->mss)
+		return true;
+	while (last->next != NULL)
+		last = last->next;
+#if TCP_OVERSIZE
+	return (uint32_t)last->len + pcb->unsent_oversize <= segment_of(pcb);
+#else
+	return last->len <= segment_of(pcb);
+#endif
+}
+
 /** Moves bytes from the send ring into lwIP, in whole segments while there are more. */
 static bool fill(struct tn_socket *socket)
 {
 	struct tcp_pcb *pcb = socket->stream;
 	bool did_write = false;
-	if (!tn_recovery_may_write(&socket->recovery, pcb))
+	if (!tn_recovery_may_write(&socket->recovery, pcb) || !can_append(pcb))
 		return false;
 	for (;;) {
 		const uint8_t *bytes;

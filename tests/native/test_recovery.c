@@ -361,3 +361,56 @@ TN_TEST("a connection that is closed goes on in the same way")
 	say(&c, PEER_SEQUENCE, c.sequence + 1001, 1000, 0);
 	net_free(c.net);
 }
+
+TN_TEST("a window of two bytes after one of none or one: what waits in a longer segment leaves before anything is put behind it")
+{
+	for (uint16_t before = 0; before < 2; before++) {
+		struct connection c = open_narrow(before);
+		size_t segments;
+		write_zeros(&c, 1800);
+		say(&c, PEER_SEQUENCE, c.sequence, 2, 0);
+		write_zeros(&c, 1800);
+		uint32_t end = c.sequence;
+		for (unsigned i = 0; i < 300 && end - c.sequence < 3600; i++) {
+			c.raw->packet_count = 0;
+			say(&c, PEER_SEQUENCE, end, i < 20 ? 2 : 600, 0);
+			net_run(c.net, 2000);
+			uint32_t now = sent_up_to(&c, &segments);
+			end = (int32_t)(now - end) > 0 ? now : end;
+		}
+		CHECK_EQ(end - c.sequence, 3600);
+		net_free(c.net);
+	}
+}
+
+/** The raw peer acknowledges with an option of a largest segment, which belongs to SYN only. */
+static void say_segment(struct connection *c, uint32_t acknowledged, uint16_t window, uint8_t most)
+{
+	uint8_t packet[128];
+	size_t total =
+	    net_tcp(packet, c->raw->address4, c->host->address4, 1234, 7, PEER_SEQUENCE, acknowledged, TN_TCP_ACK, (const uint8_t[]){1, 1, 2, 4, 0, most, 0, 0}, 8);
+	packet[32] = 0x70;
+	tn_store16be(packet + 34, window);
+	tn_store16be(packet + 36, 0);
+	tn_checksum_fill(packet, total);
+	net_raw_packet(c->raw, packet, total);
+	net_settle(c->net);
+}
+
+TN_TEST("a peer cannot make its largest segment smaller once the connection is open")
+{
+	struct connection c = open(2000);
+	size_t segments;
+	write_zeros(&c, 4000);
+	CHECK_EQ(sent_up_to(&c, &segments) - c.sequence, 1240);
+	say_segment(&c, c.sequence + 1240, 700, 10);
+	CHECK_EQ(net_counter(c.host, "optionsLate"), 1);
+	write_zeros(&c, 4000);
+	net_run(c.net, 5000);
+	say(&c, PEER_SEQUENCE, c.sequence + 1240, 60000, 0);
+	net_run(c.net, 5000);
+	for (unsigned i = 0; i < 10; i++)
+		say(&c, PEER_SEQUENCE, sent_up_to(&c, &segments), 60000, 0);
+	CHECK_EQ(sent_up_to(&c, &segments) - c.sequence, 8000);
+	net_free(c.net);
+}
