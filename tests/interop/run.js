@@ -7,8 +7,9 @@
  * contains TEXT, or if there is none, those with such a sentence. INTEROP_VERBOSE=1 shows all logs. Prints one line a case and closes with
  * "N passed, N failed, N skipped". Exit code: 0 all passed or the ring cannot run here (it says why), 1 a failure, 2 bad usage.
  *
- * A scenario file exports {title, world, before?, cases}: options of its world, what happens once before its cases, and the cases
- * [sentence, function, {own?, timeoutMS?}?], in order, in one world. `own` marks a case that only our node can pass.
+ * A scenario file exports {title, world, missing?, before?, cases}: options of its world, why it cannot run on this machine (undefined: it can), what
+ * happens once before its cases, and the cases [sentence, function, {own?, timeoutMS?}?], in order, in one world. `own` marks a case that only our node
+ * can pass.
  */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
@@ -31,6 +32,12 @@ async function runScenario(scenario, subject) {
 	};
 	if (subject === "stock" && cases.every(([, , options]) => options?.own)) {
 		for (const [sentence] of cases) skip(sentence, "only for our node");
+		return;
+	}
+	const why = scenario.missing?.();
+	if (why) {
+		console.log(`SKIPPED: ${why}`);
+		for (const [sentence] of cases) skip(sentence, "see above");
 		return;
 	}
 	const context = { assert };

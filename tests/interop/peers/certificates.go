@@ -65,6 +65,26 @@ func loadAuthority(certificateFile, keyFile string) (*authority, error) {
 	return a, os.WriteFile(certificateFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw}), 0o644)
 }
 
+// writeCertificate issues a certificate of kind for host and writes chain and key as PEM, for servers that are programs of their own.
+func (a *authority) writeCertificate(kind, host, certificateFile, keyFile string) error {
+	issued, err := a.issue(kind, host)
+	if err != nil {
+		return err
+	}
+	var chain []byte
+	for _, der := range issued.certificate.Certificate {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	key, err := x509.MarshalECPrivateKey(issued.certificate.PrivateKey.(*ecdsa.PrivateKey))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: key}), 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(certificateFile, chain, 0o644)
+}
+
 func newAuthority(name string) (*authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

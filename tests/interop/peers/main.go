@@ -89,6 +89,14 @@ func main() {
 	p.relays = newRelays(p)
 	p.nodes = newNodes(p)
 	registerLocal(p)
+	command(p, "certificate.write", func(_ context.Context, a struct {
+		Kind        string `json:"kind"` // of certificates.go; default "ca"
+		Host        string `json:"host"`
+		Certificate string `json:"certificate"` // files to write
+		Key         string `json:"key"`
+	}) (any, error) {
+		return none{}, p.authority.writeCertificate(a.Kind, a.Host, a.Certificate, a.Key)
+	})
 	p.serve()
 	p.nodes.closeAll()
 }

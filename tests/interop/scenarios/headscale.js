@@ -185,6 +185,8 @@ export default {
 			async ({ world, headscale, reusable, assert }) => {
 				const before = await headscale.node("reusable");
 				await headscale.do("nodes", "delete", "--identifier", `${before.id}`);
+				// Up to 0.29 it goes on feeding the stream: the node hears of it by its next lite update, or when it connects anew.
+				await reusable.do({ do: "rebind" });
 				await world.eventually(async () => assert.notEqual((await headscale.node("reusable")).id, before.id), 60_000, 500);
 				await world.eventually(async () => {
 					const [address] = (await headscale.node("reusable")).ip_addresses;
@@ -212,7 +214,7 @@ export default {
 			"logged out, it has to log in again",
 			async ({ world, headscale, person, assert }) => {
 				await person.do({ do: "logout" });
-				await world.eventually(async () => assert.ok(Date.parse((await headscale.node("person")).expiry.replace(/^0001/, "9999")) < Date.now()), 15_000);
+				await world.eventually(async () => assert.ok((await headscale.node("person")).expiry.seconds * 1000 < Date.now()), 15_000);
 			},
 			{ own: true },
 		],
