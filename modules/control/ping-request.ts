@@ -101,6 +101,7 @@ export class PingResponder {
 		if (!target) return;
 		const authority = authorityOf(target.host, target.port, target.isTLS ? 443 : 80);
 		if (isNoise) {
+			if (session.isOver) return;
 			this.#answers += 1;
 			const request: Request = session.ask({ method, path: target.path, authority, ...(body ? { body } : {}) }, 0, timeoutMS, () => {
 				this.#answers = Math.max(0, this.#answers - 1);

@@ -100,7 +100,7 @@ export class Session {
 	/** Starts a request whose answer is streamed. If the session is over, the handler's onEnd is called in a later turn. */
 	request(options: RequestOptions, handler: StreamHandler): Request {
 		const { method, path, headers, body, authority } = options;
-		const id = this.#http.request(method, path, headers ?? [], body ?? NO_BODY, handler, authority);
+		const id = this.#isClosed ? 0 : this.#http.request(method, path, headers ?? [], body ?? NO_BODY, handler, authority);
 		if (id === 0) {
 			const timer = this.#startTimer(() => handler.onEnd("the session is over"), 0);
 			return { close: () => this.#stopTimer(timer) };

@@ -281,6 +281,31 @@ describe("map poll", () => {
 		expect([node.control.status.sessions, node.codes.length, node.control.status.state]).toEqual([3, 1, "running"]);
 	});
 
+	test("50 sessions that break in every way leave no timer, no request and no stream behind, each", () => {
+		const { server, node } = begin();
+		const timers = testing.timers;
+		for (let i = 0; i < 50; i += 1) {
+			if (i % 5 === 0) server.cut();
+			else if (i % 5 === 1) server.poll.request.reset(2);
+			else if (i % 5 === 2) server.sessions.at(-1)?.http.send(numbersFrame(GOAWAY, 0, 99, 0));
+			else if (i % 5 === 3) node.control.reconnect();
+			else {
+				server.send({ PingRequest: { URL: `https://c/${i}`, URLIsNoise: true, Types: "disco", IP: "100.64.0.9" } });
+				server.sessions.at(-1)?.connection.receive(new Uint8Array(40)); // no Noise record
+			}
+			node.control.updateNetInfo({ preferredDERP: i });
+			server.pump();
+			for (const { done } of node.pings.splice(0)) done({ error: "" });
+			server.after(6000);
+			expect([i, node.control.status.state, testing.timers]).toEqual([i, "running", timers]);
+			const open = testing.connections.filter((connection) => !connection.isClosed).length;
+			expect([i, open]).toEqual([i, 1]);
+		}
+		expect(node.control.status.sessions).toBe(51);
+		node.control.close();
+		expect(testing.timers).toBe(0);
+	});
+
 	test("Debug.SleepSeconds is obeyed up to 5 min, Debug.Exit ends it all", () => {
 		const { server, node } = begin();
 		server.send({ Debug: { SleepSeconds: 20 } });
@@ -392,6 +417,20 @@ describe("what control asks of the node", () => {
 			{ Type: "disco", IP: "100.64.0.9", NodeName: "laptop", LatencySeconds: 0.0125, Endpoint: "192.0.2.9:41641" },
 			{ Type: "TSMP", IP: "100.64.0.9", Err: "no pong within 10 s" },
 		]);
+	});
+
+	test("a pong for a session that is gone leaves nothing behind", () => {
+		const { server, node } = begin();
+		server.send({ PingRequest: { URL: "https://c/pong", URLIsNoise: true, Types: "disco", IP: "100.64.0.9" } });
+		node.control.reconnect();
+		server.pump();
+		const { timers } = testing;
+		node.pings[0]?.done({ error: "" });
+		expect(testing.timers).toBe(timers - 1);
+		server.pump();
+		expect(server.requests("/pong").length).toBe(0);
+		node.control.close();
+		expect(testing.timers).toBe(0);
 	});
 
 	test("nonsense in a PingRequest is ignored", () => {
