@@ -9,7 +9,7 @@
  *   clock-floor    8 bytes              Unix seconds that no handshake timestamp has passed (protocol/tunnel.md §1.7)
  *   udp-port       2 bytes              bound again at the next start: peers still trust the path to it (protocol/relay.md §2.8)
  */
-import { equalBytes, randomBytes, type Store, wipe, x25519PublicKey } from "tailnet/host";
+import { equalBytes, log, randomBytes, type Store, wipe, x25519PublicKey } from "tailnet/host";
 import { TailnetError } from "./errors.js";
 
 /** The clock's floor is written so far ahead, and again when half of it is used up. */
@@ -76,10 +76,10 @@ export class Identity {
 		return this.#nodePrivateKey;
 	}
 
-	/** Control has taken the node key. */
+	/** Control has taken the node key. @throws TailnetError "store" */
 	registered(): void {
 		if (!this.isRegistered) this.#write("registered", this.#nodePublicKey);
-		if (this.#oldNodeKey) this.#store.delete("old-node-key");
+		if (this.#oldNodeKey) this.#delete("old-node-key");
 		this.#oldNodeKey = undefined;
 	}
 
@@ -89,10 +89,10 @@ export class Identity {
 		this.#retired = [];
 	}
 
-	/** After a logout: the next login is that of another node. */
+	/** After a logout: the next login is that of another node. @throws TailnetError "store" */
 	forget(): void {
-		this.#store.delete("registered");
-		this.#store.delete("old-node-key");
+		this.#delete("registered");
+		this.#delete("old-node-key");
 		this.#oldNodeKey = undefined;
 		this.#replaceNodeKey();
 	}
@@ -133,6 +133,8 @@ export class Identity {
 	close(now: number): void {
 		try {
 			if (this.#clockStartMS !== 0) this.#writeFloor(Math.ceil((this.#clockStartMS + (now - this.#clockSinceMS)) / 1000) + 1);
+		} catch (error) {
+			log("warning", `the handshake clock's reserve cannot be given back: ${(error as TailnetError).message}`);
 		} finally {
 			wipe(this.machinePrivateKey);
 			wipe(this.#nodePrivateKey);
@@ -181,6 +183,10 @@ export class Identity {
 
 	#write(name: string, value: Uint8Array): void {
 		guarded(() => this.#store.set(name, value));
+	}
+
+	#delete(name: string): void {
+		guarded(() => this.#store.delete(name));
 	}
 }
 

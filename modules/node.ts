@@ -215,7 +215,7 @@ export class Node implements SocketNode {
 				try {
 					this.#identity.forget();
 				} catch (failure) {
-					error = failure;
+					error ??= failure;
 				}
 				this.#health.stop("logged out");
 				if (error) reject(error);
@@ -376,7 +376,11 @@ export class Node implements SocketNode {
 	/** Control has taken our node key; if it is another one than before, everything that speaks under it changes now, at once. */
 	#registered(_registration: Registration): void {
 		const isRotation = this.#identity.oldNodeKey !== undefined;
-		this.#identity.registered();
+		try {
+			this.#identity.registered();
+		} catch (error) {
+			this.report(error); // what control has taken is in force all the same; the next start asks it again
+		}
 		if (!isRotation) return;
 		this.#link.identity(this.#tunnelIdentity());
 		this.#derp.setNodeKey(this.#identity.nodePrivateKey);

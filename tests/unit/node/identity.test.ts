@@ -136,6 +136,30 @@ describe("keys", () => {
 		for (const key of [identity.machinePrivateKey, identity.nodePrivateKey, identity.discoPrivateKey]) expect(key.every((byte) => byte === 0)).toBe(true);
 	});
 
+	test("are wiped at the end also where the store fails, which is said", () => {
+		const store = new TestStore();
+		const identity = new Identity(store);
+		identity.clock(wallMS, 0);
+		store.cutAt = store.writes;
+		identity.close(1000);
+		for (const key of [identity.machinePrivateKey, identity.nodePrivateKey, identity.discoPrivateKey]) expect(key.every((byte) => byte === 0)).toBe(true);
+		expect(testing.lines).toEqual(["warning: the handshake clock's reserve cannot be given back: the power is gone"]);
+		expect(new Identity(new TestStore(store.values)).clock(0, 0).clockMS).toBeGreaterThan(wallMS + 1000);
+	});
+
+	test("a logout whose store fails is a store error", () => {
+		const store = new TestStore();
+		const identity = new Identity(store);
+		identity.registered();
+		store.cutAt = store.writes;
+		expect(() => identity.forget()).toThrow("the power is gone");
+		try {
+			identity.forget();
+		} catch (error) {
+			expect((error as TailnetError).code).toBe("store");
+		}
+	});
+
 	test("after a logout the node is another one on the same machine", () => {
 		const store = new TestStore();
 		const identity = new Identity(store);

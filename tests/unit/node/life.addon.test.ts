@@ -1,5 +1,5 @@
 /** The life of one node with the real native core, on the lab: login, restart, expiry, deletion, refusal, faults of control, the end. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "../../harness.js";
@@ -160,6 +160,25 @@ describe("the node key", () => {
 			await a.running();
 			expect(a.atControl.id).toBe(id);
 			expect(a.atControl.nodeKey).not.toBe(nodeKey);
+		});
+	});
+
+	test("that expired is replaced everywhere also where the state cannot be written, which is told", async () => {
+		await stage({}, async (lab, start) => {
+			const [a, b] = [start("alpha", { store }), start("beta")];
+			await Promise.all([a.running(), b.running()]);
+			await Promise.all([a.sees(b), b.sees(a)]);
+			b.echo(7);
+			const before = keyOf(a.atControl);
+			rmSync(join(store, "registered"));
+			mkdirSync(join(store, "registered"));
+			lab.control.expire(a.atControl);
+			await until("another key", () => keyOf(a.atControl) !== before);
+			await until("the error", () => a.errors.some((error) => error.code === "store"));
+			await a.running();
+			await b.sees(a);
+			await a.roundTrip(b.v4, 7, new Uint8Array(1000));
+			await expect(a.tailnet.logout()).rejects.toThrow("the state cannot be");
 		});
 	});
 
