@@ -163,15 +163,15 @@ export class NoiseInitiator {
 		const mixed = this.#state.mixDH(this.#ephemeral, theirEphemeral) && this.#state.mixDH(this.#machinePrivateKey, theirEphemeral);
 		const payload = mixed ? this.#state.decryptAndHash(response.subarray(3 + KEY_BYTES, 3 + KEY_BYTES + TAG_BYTES)) : undefined;
 		const handshakeHash = this.#state.hash;
+		const keys = payload && this.#state.split();
 		this.close();
-		if (!payload) return undefined;
-		const [send, receive] = this.#state.split();
-		return { send, receive, handshakeHash };
+		return keys && { send: keys[0], receive: keys[1], handshakeHash };
 	}
 
-	/** Wipes the ephemeral key; for a handshake that is given up. finish() does it by itself. */
+	/** Wipes the ephemeral key and what was derived; for a handshake that is given up. finish() does it by itself. */
 	close(): void {
 		wipe(this.#ephemeral);
+		this.#state.wipeKeys();
 	}
 }
 
