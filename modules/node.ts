@@ -253,6 +253,7 @@ export class Node implements SocketNode {
 		this.network.close();
 		this.#derp.close();
 		this.#link.close();
+		this.#box.close();
 		this.#endLogout(new TailnetError("closed", "the node was closed"));
 		this.#endIdentity();
 		this.#health.stop("");

@@ -4,7 +4,7 @@
  * A command that finds the ring full waits here, in order, until the tunnel has taken some; nothing overtakes. Only packets, which any network may lose,
  * are lost when many wait already.
  */
-import { Tunnel } from "tailnet/host";
+import { Tunnel, wipe } from "tailnet/host";
 import { TailnetError } from "../errors.js";
 import { endpointToText, parseEndpoint } from "../netmap/address.js";
 import { type CloseReason, Command, closeReasons, Event, eventBufferBytes, headBytes, RecordWriter } from "./records.js";
@@ -108,6 +108,7 @@ export class TunnelLink {
 	constructor(identity: Identity, events: TunnelEvents) {
 		this.#events = events;
 		this.#tunnel = new Tunnel(this.#identityRecord(identity), () => this.#wake());
+		this.#writer.wipe();
 	}
 
 	/** UDP port that is bound. */
@@ -127,6 +128,7 @@ export class TunnelLink {
 
 	identity(identity: Identity): void {
 		this.#send(this.#identityRecord(identity));
+		this.#writer.wipe();
 	}
 
 	/** @param block compiled filter (native/tn_filter.h), or undefined: block everything */
@@ -280,6 +282,7 @@ export class TunnelLink {
 		if (this.#closed) return;
 		this.#closed = true;
 		this.#tunnel.close();
+		this.#forget(this.#waiting.length);
 		const sockets = [...this.#sockets.values()];
 		this.#sockets.clear();
 		for (const socket of sockets) this.#guard(() => socket.closed("reset"));
@@ -300,6 +303,13 @@ export class TunnelLink {
 		if (this.#waiting.length > 0 || !this.#tunnel.send(record)) this.#waiting.push(record.slice());
 	}
 
+	/** The first commands that waited are not needed any more; there may be a private key in them. */
+	#forget(count: number): void {
+		if (count === 0) return;
+		for (const record of this.#waiting.slice(0, count)) if (record[0] === Command.identity) wipe(record);
+		this.#waiting = this.#waiting.slice(count);
+	}
+
 	#sendPacket(record: Uint8Array): void {
 		if (this.#waiting.length < waitingForPackets) this.#send(record);
 		else this.#lost += 1;
@@ -309,7 +319,7 @@ export class TunnelLink {
 		if (this.#closed) return;
 		let sent = 0;
 		while (sent < this.#waiting.length && this.#tunnel.send(this.#waiting[sent] as Uint8Array)) sent += 1;
-		if (sent > 0) this.#waiting = this.#waiting.slice(sent);
+		this.#forget(sent);
 		for (;;) {
 			const length = this.#tunnel.receive(this.#buffer);
 			if (length === 0) return;

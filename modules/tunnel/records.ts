@@ -10,6 +10,7 @@
  * Integers are little-endian; addresses are 16 bytes (IPv4 as ::ffff:a.b.c.d); an endpoint is address 16 + port 2 (big-endian, as in DISCO).
  * A handle is slot | generation << 16.
  */
+import { wipe } from "tailnet/host";
 
 export const headBytes = 4;
 
@@ -115,6 +116,11 @@ export class RecordWriter {
 	/** The record so far; valid until the next begin(). */
 	end(): Uint8Array {
 		return this.#bytes.subarray(0, this.#length);
+	}
+
+	/** Leaves nothing of the last record, which held a secret. */
+	wipe(): void {
+		wipe(this.#bytes);
 	}
 
 	#reserve(lengthBytes: number): void {

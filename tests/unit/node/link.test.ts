@@ -161,6 +161,29 @@ describe("commands", () => {
 		expect(link.waiting).toBe(0);
 	});
 
+	test("the private key stays in no buffer: not in that of the records, and not among commands that waited", () => {
+		const secret = "11".repeat(32);
+		const held: Uint8Array[] = [];
+		const send = tunnel().send.bind(tunnel());
+		tunnel().send = (record) => {
+			held.push(record);
+			return send(record);
+		};
+		link.identity(identity);
+		tunnel().room = 0;
+		link.identity(identity);
+		link.derpState(1, true);
+		expect(toHex(tunnel().sent.at(-1) as Uint8Array)).toBe(identityHex);
+		tunnel().room = 1;
+		tunnel().wake();
+		expect([toHex(tunnel().sent.at(-1) as Uint8Array), link.waiting]).toEqual([identityHex, 1]);
+		link.identity(identity);
+		link.close();
+		expect(held.length).toBeGreaterThan(2);
+		for (const { buffer } of held) expect(toHex(new Uint8Array(buffer))).not.toContain(secret);
+		expect(toHex(identity.nodePrivateKey)).toBe(secret);
+	});
+
 	test("packets that find 256 commands waiting are lost, and counted; other commands are not", () => {
 		tunnel().room = 0;
 		for (let i = 0; i < 1000; i += 1) link.udpSend(5, v4(2), 53, fromHex("00"));
