@@ -71,10 +71,12 @@ function useRelayOnly(lab: Lab, hostname: string, isOn: boolean): void {
 
 async function show(lab: Lab, a: Tailnet, b: Tailnet): Promise<void> {
 	await within(Promise.all([a.running, b.running]), "login");
-	say("alpha", `${a.name}  ${a.addresses.join("  ")}`);
-	say("beta", `${b.name}  ${b.addresses.join("  ")}`);
+	say("alpha logged in with a key as", `${a.name}  ${a.addresses.join("  ")}`);
+	say("beta logged in with a key as", `${b.name}  ${b.addresses.join("  ")}`);
 	const address = await within(waitForPeer(a, "beta"), "peers");
 	await within(waitForPeer(b, "alpha"), "peers");
+	for (const peer of a.peers) say("alpha has the peer", `${peer.name}  ${peer.address}  reached by relay ${peer.relay}`);
+	for (const peer of b.peers) say("beta has the peer", `${peer.name}  ${peer.address}  reached by relay ${peer.relay}`);
 	serveEcho(b);
 	serveStatus(b);
 
