@@ -63,11 +63,56 @@ describe("Listener", () => {
 		expect(listener.read()).toBeUndefined();
 	});
 
-	test("the constructor of a connection can be called with from", () => {
-		const listener = listen({ port: 80 });
+	test("hears once when the tunnel closes it, with the reason; port and connections are free then, and nothing is told any more", () => {
+		const told: string[] = [];
+		const listener = listen({ port: 80, onReadable: (count) => void told.push(`readable ${count}`), onError: (error) => void told.push(error.message) });
+		const events = node.fake.sockets.get(1);
+		const handle = node.fake.accept(1, peer, 5000);
+		events?.closed("in-use");
+		events?.closed("in-use");
+		expect(told).toEqual(["readable 1", "the listener was closed: in-use"]);
+		expect(node.fake.calls.filter((call) => call[0] === "socketClose")).toEqual([
+			["socketClose", 1, true],
+			["socketClose", handle, false],
+		]);
+		expect(() => listener.read()).toThrow(SyntaxError);
+		expect(listen({ port: 80 }).port).toBe(80);
+	});
+
+	test("keeps the target; without callbacks it listens all the same; an exception in one is reported, and the connection is there", () => {
+		const target = {};
+		const listener = listen({
+			port: 80,
+			target,
+			onReadable() {
+				throw new Error("app");
+			},
+		});
+		expect(listener.target).toBe(target);
 		node.fake.accept(1, peer, 5000);
-		const shell = listener.read() as TCP;
-		expect(typeof shell.constructor).toBe("function");
+		expect(node.errors.length).toBe(1);
+		expect(listener.read()?.remotePort).toBe(5000);
+		const silent = listen({ port: 81 });
+		expect("target" in silent && silent.target !== undefined).toBe(false);
+		node.fake.accept(2, peer, 5001);
+		node.fake.sockets.get(2)?.closed("reset");
+		expect(node.errors.length).toBe(1);
+	});
+
+	test("close inside onReadable is allowed, and is the last that it hears", () => {
+		let called = 0;
+		const listener = listen({
+			port: 80,
+			onReadable() {
+				called += 1;
+				this.close();
+			},
+		});
+		const events = node.fake.sockets.get(1);
+		node.fake.accept(1, peer, 5000);
+		events?.closed("reset");
+		expect([called, node.errors]).toEqual([1, []]);
+		expect(() => listener.read()).toThrow(SyntaxError);
 	});
 
 	test("close closes what nobody has read, and read throws afterwards", () => {
@@ -158,6 +203,44 @@ describe("UDP", () => {
 		expect(open({ port: 53 }).port).toBe(53);
 		expect(() => first.read()).toThrow(SyntaxError);
 		expect(() => first.write(Uint8Array.of(1), "100.64.0.9", 53)).toThrow(SyntaxError);
+	});
+
+	test("keeps the target; gives the port back when no socket is free; an exception in a callback is reported", () => {
+		const target = {};
+		const socket = open({
+			port: 7,
+			target,
+			onReadable() {
+				throw new Error("app");
+			},
+		});
+		expect([socket.target === target, socket.format]).toEqual([true, "buffer"]);
+		expect(() => {
+			socket.format = "number";
+		}).toThrow(RangeError);
+		node.fake.sockets.get(1)?.received?.(peer, 1, Uint8Array.of(1));
+		expect([node.errors.length, socket.read()?.byteLength]).toEqual([1, 1]);
+		node.fake.poolSize = 1;
+		expect(() => open({ port: 8 })).toThrow("no socket is free");
+		node.fake.poolSize = 8;
+		expect(open({ port: 8 }).port).toBe(8);
+	});
+
+	test("close inside onReadable is allowed; nothing is told afterwards, and what waited is gone", () => {
+		let called = 0;
+		const socket = open({
+			port: 7,
+			onReadable() {
+				called += 1;
+				this.close();
+			},
+			onError: () => (called += 100),
+		});
+		const events = node.fake.sockets.get(1);
+		events?.received?.(peer, 1, Uint8Array.of(1));
+		events?.closed("reset");
+		expect([called, node.errors]).toEqual([1, []]);
+		expect(() => socket.read()).toThrow(SyntaxError);
 	});
 
 	test("hears once when the node is closed", () => {
