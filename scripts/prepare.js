@@ -38,11 +38,12 @@ export function ensurePackages() {
 
 /**
  * Debian packages. As root they are installed; otherwise the line to run is printed.
- * @param wanted [package, file or program that proves it] pairs
+ * @param wanted [package, what proves that it is there: a file, a program, or a function that looks] pairs
  * @returns packages that are still missing
  */
 export function ensureDebian(wanted) {
-	const missing = wanted.filter(([, proof]) => !(proof.startsWith("/") ? existsSync(proof) : has(proof))).map(([name]) => name);
+	const isThere = (proof) => (typeof proof === "function" ? proof() : proof.startsWith("/") ? existsSync(proof) : has(proof));
+	const missing = wanted.filter(([, proof]) => !isThere(proof)).map(([name]) => name);
 	if (missing.length === 0) return [];
 	if (!has("apt-get")) return missing;
 	if (process.getuid?.() !== 0) {
@@ -57,7 +58,7 @@ export function ensureDebian(wanted) {
 	} catch (error) {
 		console.error(`prepare: ${error.message.slice(-2000)}`);
 	}
-	return wanted.filter(([, proof]) => !(proof.startsWith("/") ? existsSync(proof) : has(proof))).map(([name]) => name);
+	return wanted.filter(([, proof]) => !isThere(proof)).map(([name]) => name);
 }
 
 /** What the native core needs. */

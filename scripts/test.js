@@ -6,9 +6,9 @@
  * A ring is a program that prints its own lines and ends with `N passed, N failed[, N skipped]`. A ring that the machine cannot run prints one loud
  * line with what is missing, and counts as one skipped. With CI set, a ring that was skipped although its machine could have run it is a failure.
  */
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { corePackages, ensureDebian, ensurePackages, prepare, root, run } from "./prepare.js";
 
 /** Builds the XS engine of @agoric/xsnap where it is not built yet. @returns whether it is there */
@@ -30,13 +30,20 @@ function ensureXS() {
 	return existsSync(worker);
 }
 
+/** Whether clang, of whatever version, has its runtime libraries. */
+function hasSanitizers() {
+	const { stdout, status } = spawnSync("clang", ["-print-runtime-dir"], { encoding: "utf8" });
+	if (status !== 0) return false;
+	const folder = stdout.trim();
+	// Debian's clang names a folder by its triple, and keeps the libraries in one called after the system.
+	return [folder, join(dirname(folder), "linux")].some((path) => existsSync(path) && readdirSync(path).some((name) => name.startsWith("libclang_rt.asan")));
+}
+
 const node = process.execPath;
 const hasGo = () => (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, "go")));
 
 const needsSanitizers = () =>
-	ensureDebian([...corePackages, ["clang", "clang"], ["libclang-rt-14-dev", "/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux"]]).length
-		? "clang with its sanitizers"
-		: undefined;
+	ensureDebian([...corePackages, ["clang", "clang"], ["libclang-rt-dev", hasSanitizers]]).length ? "clang with its sanitizers" : undefined;
 
 /** name, what it needs (undefined = ready, else what is missing), and the program. */
 const rings = [
