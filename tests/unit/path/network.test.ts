@@ -104,6 +104,17 @@ describe("home region", () => {
 		expect(stage.network.home).toBe(1);
 	});
 
+	test("is chosen by the scores of the map, and anew when the map has another one in its place", async () => {
+		stage.network.setRegions([region(1), region(4)], (id) => (id === 4 ? 0.1 : 1));
+		await stage.pass(500);
+		expect(stage.network.home).toBe(4);
+		stage.told.length = 0;
+		stage.network.homeLost();
+		expect(stage.network.home).toBe(0);
+		await stage.pass(500);
+		expect([stage.network.home, stage.told]).toEqual([4, ["home 4"]]);
+	});
+
 	test("while its relay cannot be used the network is looked at once a minute, not with every failed attempt", async () => {
 		stage.network.setRegions([region(1)], () => 1);
 		await stage.pass(500);
@@ -137,6 +148,17 @@ describe("names of relays", () => {
 		testing.names.clear();
 		await stage.pass(600_000);
 		expect(await stage.look(2, 500)).toBeGreaterThan(0);
+	});
+
+	test("that a new map does not have are forgotten", async () => {
+		testing.names.set("derp.example", ["192.0.2.1"]);
+		stage.network.setRegions([region(1, "derp.example")], () => 1);
+		await stage.pass(500);
+		testing.names.set("derp.example", ["192.0.2.2"]);
+		stage.network.setRegions([region(3)], () => 1);
+		stage.network.setRegions([region(1, "derp.example")], () => 1);
+		expect(await stage.look(1, 1000)).toBe(0);
+		expect(stage.probes).toContain("192.0.2.2:3478");
 	});
 
 	test("that have no answer are asked for once a second, not with every probe; an answer that comes later is used", async () => {

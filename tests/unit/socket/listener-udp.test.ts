@@ -187,9 +187,27 @@ describe("UDP", () => {
 		]);
 	});
 
+	test("binds the port that was given, or a free one; close releases it once", () => {
+		const [given, free] = [open({ port: 7 }), open()];
+		expect(given.port).toBe(7);
+		expect(free.port).toBeGreaterThanOrEqual(32768);
+		expect(node.fake.calls).toEqual([
+			["udpBind", 1, 7],
+			["udpBind", 2, free.port],
+		]);
+		given.close();
+		given.close();
+		expect(node.fake.calls.slice(2)).toEqual([["socketClose", 1, false]]);
+	});
+
+	test("write takes 1,232 bytes", () => {
+		open({ port: 7 }).write(new Uint8Array(1232), "100.64.0.9", 53);
+		expect(node.fake.calls.at(-1)?.[4]).toEqual(new Uint8Array(1232));
+	});
+
 	test("write refuses a name, a port out of range, more than fits", () => {
 		const socket = open({ port: 7 });
-		expect(() => socket.write(Uint8Array.of(1), "laptop", 53)).toThrow(TypeError);
+		expect(() => socket.write(Uint8Array.of(1), "laptop", 53)).toThrow("expected an IP literal, got laptop");
 		expect(() => socket.write(Uint8Array.of(1), "100.64.0.9", 0)).toThrow(RangeError);
 		expect(() => socket.write(new Uint8Array(1233), "100.64.0.9", 53)).toThrow(RangeError);
 	});
@@ -284,10 +302,22 @@ describe("Resolver", () => {
 		expect(errors.length).toBe(3);
 	});
 
+	test("tells a callback in place of the two: error or null, and the address", async () => {
+		const resolver = new Resolver((host) => (host === "laptop" ? Promise.resolve(["100.64.0.9"]) : Promise.reject(new Error("none"))));
+		const told: unknown[] = [];
+		for (const host of ["laptop", "phone"]) resolver.resolve({ host }, (error, address) => void told.push([error && (error as Error).message, address]));
+		await testing.settle();
+		expect(told).toEqual([
+			[null, "100.64.0.9"],
+			["none", undefined],
+		]);
+	});
+
 	test("is silent after close", async () => {
-		const resolver = new Resolver(() => Promise.resolve(["100.64.0.9"]));
+		const resolver = new Resolver((host) => (host === "laptop" ? Promise.resolve(["100.64.0.9"]) : Promise.reject(new Error("none"))));
 		const told: string[] = [];
 		resolver.resolve({ host: "laptop", onResolved: (host) => void told.push(host) });
+		resolver.resolve({ host: "phone", onError: (host) => void told.push(host) });
 		resolver.close();
 		await testing.settle();
 		expect(told).toEqual([]);
