@@ -11,7 +11,7 @@ import { machine, monotonicMS, resolveHost, startTimer, stopTimer } from "tailne
 import { TailnetError } from "./errors.js";
 import type { HealthCondition, TailnetState, Verdict } from "./health.js";
 import type { Timer } from "./host-contract.js";
-import { addressToText, parseAddress } from "./netmap/address.js";
+import { addressToText, parseAddress, parseEndpoint, parsePrefix, prefixToText } from "./netmap/address.js";
 import type { NetmapChange, PeerView } from "./netmap/types.js";
 import { Node } from "./node.js";
 import type { NodeOptions } from "./node-options.js";
@@ -83,6 +83,24 @@ export interface PingAnswer {
 
 const defaultPeerSlots = 256;
 
+/** Prefixes as control wants them, host bits cleared. @throws TailnetError "argument" */
+function checkRoutes(texts: readonly string[]): string[] {
+	return texts.map((text) => {
+		const prefix = parsePrefix(text);
+		if (!prefix) throw new TailnetError("argument", `advertiseRoutes: expected prefixes as 10.0.0.0/24, got ${text}`);
+		return prefixToText(prefix.address, prefix.bits);
+	});
+}
+
+function checkEndpoints(texts: readonly string[]): void {
+	for (const text of texts)
+		if (!parseEndpoint(text)) throw new TailnetError("argument", `endpoints: expected 192.0.2.1:41641 or [2001:db8::1]:41641, got ${text}`);
+}
+
+function checkPort(port: number): void {
+	if (!(Number.isInteger(port) && port >= 0 && port <= 65535)) throw new TailnetError("argument", `port: expected 0 to 65535, got ${port}`);
+}
+
 function guarded(tailnet: { report(error: unknown): void }, action: () => void): void {
 	try {
 		action();
@@ -128,6 +146,9 @@ export default class Tailnet {
 		if (!/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(hostname)) {
 			throw new TailnetError("argument", `hostname: expected up to 63 letters, digits and hyphens, got ${hostname}`);
 		}
+		const advertiseRoutes = checkRoutes(options.advertiseRoutes ?? []);
+		checkEndpoints(options.endpoints ?? []);
+		checkPort(options.port ?? 0);
 		let settle: { done(): void; failed(error: TailnetError): void } = { done() {}, failed() {} };
 		this.running = new Promise((resolve, reject) => {
 			settle = { done: resolve, failed: reject };
@@ -136,7 +157,7 @@ export default class Tailnet {
 		// Nobody has to wait for it: without this a close() before running would be an unhandled rejection.
 		this.running.catch(() => {});
 
-		const node = this.#makeNode({ ...options, hostname, peerSlots: options.peerSlots ?? defaultPeerSlots });
+		const node = this.#makeNode({ ...options, hostname, advertiseRoutes, peerSlots: options.peerSlots ?? defaultPeerSlots });
 		this.#node = node;
 		this.TCP = class extends TCP {
 			constructor(tcpOptions?: TCPOptions) {

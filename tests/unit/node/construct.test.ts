@@ -21,7 +21,16 @@ describe("a constructor that throws", () => {
 	test("for an argument: no tunnel, timer or connection is left", () => {
 		expect(refusal({ controlURL: "ftp://control.example" })).toBe("argument");
 		expect(refusal({ hostname: "not a name" })).toBe("argument");
+		for (const route of ["", "10.0.0.0", "10.0.0.0/33", "nonsense/8", "fd00::/129"])
+			expect([route, refusal({ advertiseRoutes: [route] })]).toEqual([route, "argument"]);
+		for (const endpoint of ["", "192.0.2.1", "192.0.2.1:70000", "name:5"])
+			expect([endpoint, refusal({ endpoints: [endpoint] })]).toEqual([endpoint, "argument"]);
+		for (const port of [-1, 65536, 1.5, Number.NaN]) expect([port, refusal({ port })]).toEqual([port, "argument"]);
 		expect(left()).toEqual([0, 0, 0]);
+	});
+
+	test("what is well-formed is taken", () => {
+		expect(refusal({ advertiseRoutes: ["10.1.2.3/8", "0.0.0.0/0", "::/0"], endpoints: ["192.0.2.1:5", "[2001:db8::1]:5"], port: 41641 })).toBe("none");
 	});
 
 	test("for a store that cannot be written, whichever write it is: the code is store, and nothing is left", () => {

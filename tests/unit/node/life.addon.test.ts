@@ -25,6 +25,14 @@ describe("login", () => {
 		});
 	});
 
+	test("routes are offered to control with their host bits cleared", async () => {
+		await stage({}, async (lab, start) => {
+			await start("alpha", { advertiseRoutes: ["10.1.2.3/8", "fd00:1::5/64", "0.0.0.0/0"] }).running();
+			const [request] = lab.control.register.requests as { Hostinfo?: { RoutableIPs?: string[] } }[];
+			expect(request?.Hostinfo?.RoutableIPs).toEqual(["10.0.0.0/8", "fd00:1::/64", "0.0.0.0/0"]);
+		});
+	});
+
 	test("without a key a person logs in by the URL", async () => {
 		await stage({}, async (lab, start) => {
 			const a = start("alpha", { authKey: "" });
