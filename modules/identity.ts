@@ -9,7 +9,7 @@
  *   clock-floor    8 bytes              Unix seconds that no handshake timestamp has passed (protocol/tunnel.md §1.7)
  *   udp-port       2 bytes              bound again at the next start: peers still trust the path to it (protocol/relay.md §2.8)
  */
-import { equalBytes, log, randomBytes, type Store, wipe, x25519PublicKey } from "tailnet/host";
+import { equalBytes, log, openStore, randomBytes, type Store, wipe, x25519PublicKey } from "tailnet/host";
 import { TailnetError } from "./errors.js";
 
 /** The clock's floor is written so far ahead, and again when half of it is used up. */
@@ -187,6 +187,17 @@ export class Identity {
 
 	#delete(name: string): void {
 		guarded(() => this.#store.delete(name));
+	}
+}
+
+/** The identity in the store called name; without one it lives as long as the process. @throws TailnetError "store" */
+export function openIdentity(name: string | undefined): Identity {
+	const store = guarded(() => openStore(name));
+	try {
+		return new Identity(store);
+	} catch (error) {
+		store.close?.();
+		throw error;
 	}
 }
 

@@ -6,7 +6,7 @@
  *   network   -> home region -> relay, control;  endpoints -> control, paths
  *   any layer -> health -> state
  */
-import { localAddresses, log, monotonicMS, openStore, randomBytes, type Store, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
+import { localAddresses, log, monotonicMS, randomBytes, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
 import { Control } from "./control/control.js";
 import type { ControlCallbacks, PingAnswer, Registration } from "./control/types.js";
 import { DERP } from "./derp/derp.js";
@@ -15,7 +15,7 @@ import { DiscoBox } from "./disco/box.js";
 import { TailnetError } from "./errors.js";
 import type { Verdict } from "./health.js";
 import { HealthWatch, type LayerFacts } from "./health-watch.js";
-import { Identity } from "./identity.js";
+import { type Identity, openIdentity } from "./identity.js";
 import { parseAddress } from "./netmap/address.js";
 import { MapReader } from "./netmap/map-reader.js";
 import { Netmap } from "./netmap/netmap.js";
@@ -28,6 +28,7 @@ import type { PathView } from "./path/path-table.js";
 import type { PingResult, PingKind as TunnelPingKind } from "./path/ping.js";
 import { PathDriver } from "./path-driver.js";
 import { peerAPIPort } from "./peerapi.js";
+import { RebindLimit } from "./rebind-limit.js";
 import { PortSet, type SocketNode } from "./socket/node.js";
 import { type Identity as TunnelIdentity, TunnelLink } from "./tunnel/link.js";
 
@@ -46,8 +47,6 @@ export interface NodeOwner {
 const relayOnlyCapability = "only-tcp-443";
 /** A home relay that cannot be connected to for so long is no candidate for home. */
 const deadRelayMS = 30_000;
-/** Dead sockets lead to a rebind at most so often. */
-const rebindGapMS = 5_000;
 /** Addresses that no change of the network takes away. */
 const loopback = Object.freeze(["127.0.0.1", "::1"]);
 /** Timers of hosts are 32 bits of milliseconds; a later deadline is looked at again then. */
@@ -74,15 +73,14 @@ export class Node implements SocketNode {
 	readonly #health: HealthWatch;
 	#clockTimer: Timer | undefined;
 	#netmapTimer: Timer | undefined;
-	#rebindTimer: Timer | undefined;
-	#reboundAtMS = Number.NEGATIVE_INFINITY;
+	/** Rebinds that the tunnel asks for. */
+	readonly #repair = new RebindLimit(() => this.rebind());
 
 	/** @throws TailnetError "store", "io" */
 	constructor(options: NodeOptions, owner: NodeOwner) {
 		this.#options = options;
 		this.#owner = owner;
-		const store = openState(options.store);
-		this.#identity = readIdentity(store);
+		this.#identity = openIdentity(options.store);
 		const identity = this.#identity;
 		this.#box = new DiscoBox(identity.discoPrivateKey);
 		this.netmap = new Netmap({
@@ -197,7 +195,7 @@ export class Node implements SocketNode {
 
 	/** Other UDP sockets; sessions stay, and so do relay connections that still work. */
 	rebind(): void {
-		this.#reboundAtMS = monotonicMS();
+		this.#repair.done();
 		this.link.rebind(this.#options.port || this.#link.port);
 		this.network.expire();
 		this.#paths.connectivityChanged();
@@ -247,7 +245,7 @@ export class Node implements SocketNode {
 		this.#closed = true;
 		stopTimer(this.#clockTimer);
 		stopTimer(this.#netmapTimer);
-		stopTimer(this.#rebindTimer);
+		this.#repair.close();
 		this.#paths.close();
 		this.#control.close();
 		this.network.close();
@@ -288,25 +286,12 @@ export class Node implements SocketNode {
 				echoReply: (_handle, _source, id, sequence) => this.#paths.echoReply(id, sequence),
 				session: (handle) => this.#paths.session(handle),
 				unreachable: (endpoint) => this.#paths.unreachable(endpoint),
-				socketsDead: () => this.#socketsDead(),
+				socketsDead: () => this.#repair.want(),
 				report: (error) => this.report(error),
 			});
 		} catch (error) {
 			this.#endIdentity();
 			throw error instanceof TailnetError ? error : new TailnetError("io", (error as { message?: string }).message ?? "no UDP socket can be opened");
-		}
-	}
-
-	/** The tunnel may say so with every packet that it cannot send. */
-	#socketsDead(): void {
-		if (this.#rebindTimer || this.#closed) return;
-		const restMS = this.#reboundAtMS + rebindGapMS - monotonicMS();
-		if (restMS <= 0) this.rebind();
-		else {
-			this.#rebindTimer = startTimer(() => {
-				this.#rebindTimer = undefined;
-				this.rebind();
-			}, restMS);
 		}
 	}
 
@@ -546,23 +531,6 @@ export class Node implements SocketNode {
 			udp: this.#paths.isRelayOnly ? undefined : this.network.udp,
 			netmap: health,
 		};
-	}
-}
-
-function openState(name: string | undefined): Store {
-	try {
-		return openStore(name);
-	} catch (error) {
-		throw new TailnetError("store", (error as { message?: string }).message ?? "the store cannot be opened");
-	}
-}
-
-function readIdentity(store: Store): Identity {
-	try {
-		return new Identity(store);
-	} catch (error) {
-		store.close?.();
-		throw error;
 	}
 }
 
