@@ -101,6 +101,12 @@ const rows: [string, Partial<Layers>, string, string[]][] = [
 	["relay-problem", home({ problem: "duplicate" }), "running", ["relay-problem medium"]],
 	["a tailnet without a relay", { hasRegions: false, home: undefined, relayDownSince: 1, relayWasUp: false }, "running", ["relay-none high"]],
 	["udp-blocked", { udp: false }, "running", ["udp-blocked medium"]],
+	[
+		"udp-blocked: not while the relay is down too, then it is the network",
+		{ udp: false, relayDownSince: now - 1000, ...home({ state: "waiting" }) },
+		"running",
+		["relay-down medium"],
+	],
 	["nobody has looked at UDP", { udp: undefined }, "running", []],
 	["netmap: the filter is invalid", { netmap: [{ id: "filter", severity: "high", text: "a rule does not fit" }] }, "degraded", ["filter high"]],
 	["netmap: a part does not fit", { netmap: [{ id: "netmap", severity: "high", text: "a peer does not fit" }] }, "degraded", ["netmap high"]],
