@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The command `tailnet`, installed or from a checkout. It never installs anything on the machine: what is missing, it names. The native core is built
- * once, into the user's cache folder.
+ * once: of an installed package into the user's cache folder, of a checkout where `npm start` has it.
  */
 import "./version.js";
 import { existsSync } from "node:fs";
@@ -27,5 +27,8 @@ if (!existsSync(main)) {
 	console.error("tailnet is not built; run:  npm start -- --help");
 	process.exit(5);
 }
-if (!isHelp) process.env.TAILNET_ADDON = await buildAddon({ cache: true, onBuild: () => console.error("tailnet: building the native core, once") });
+if (!isHelp) {
+	const cache = !existsSync(join(packageFolder, "scripts")); // these are not in the package
+	process.env.TAILNET_ADDON = await buildAddon({ cache, onBuild: () => console.error("tailnet: building the native core, once") });
+}
 await import(main);
