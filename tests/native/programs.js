@@ -70,7 +70,7 @@ export async function inParallel(items, work) {
 	return results;
 }
 
-function isFresh(object, dependencies) {
+export function isFresh(object, dependencies) {
 	const made = modified(object);
 	if (!made || !existsSync(dependencies)) return false;
 	const files = readFileSync(dependencies, "utf8")

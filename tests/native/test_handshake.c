@@ -149,7 +149,7 @@ TN_VECTOR_TEST("wireguard", "[tunnel 2] the three handshakes reproduce as initia
 			TEST_VECTOR(tn_vector_get(t, "packet")->text);
 			const size_t length = tn_vector_hex(tn_vector_get(t, "packet"), packet, sizeof packet);
 			const size_t inner_length = tn_vector_hex(tn_vector_get(t, "inner"), inner, sizeof inner);
-			const size_t pad = tn_vector_number(tn_vector_get(t, "pad"));
+			const size_t pad = (size_t)tn_vector_number(tn_vector_get(t, "pad"));
 			REQUIRE(length != SIZE_MAX && inner_length != SIZE_MAX && length == 32 + inner_length + pad);
 			const uint8_t *key = tn_vector_is(tn_vector_get(t, "dir"), "i2r") ? sender.send : sender.receive;
 			CHECK_EQ(tn_load64le(packet + 8), tn_vector_number(tn_vector_get(t, "counter")));

@@ -84,7 +84,7 @@ TN_TEST("every document gives the events that a scanner of another make gives")
 
 TN_TEST("a document cut at any byte, and at every byte, gives the same events and is complete at its last byte only")
 {
-	for (size_t i = 0; i < CASES; i++) {
+	for (size_t i = 0; i < CASES; i += TN_TEST_STEP) {
 		const struct json_case *c = &json_cases[i];
 		size_t end = c->text_length;
 		while (c->text[end - 1] != '}')

@@ -182,6 +182,6 @@ TN_VECTOR_TEST("wireguard", "[tunnel 44] every padding vector")
 	for (size_t i = 0; i < list->count; i++) {
 		const struct tn_vector *length = tn_vector_get(&list->items[i], "len"), *mtu = tn_vector_get(&list->items[i], "mtu");
 		TEST_VECTOR(length->text);
-		CHECK_EQ(tn_wg_padding(tn_vector_number(length), tn_vector_number(mtu)), tn_vector_number(tn_vector_get(&list->items[i], "pad")));
+		CHECK_EQ(tn_wg_padding((size_t)tn_vector_number(length), (size_t)tn_vector_number(mtu)), tn_vector_number(tn_vector_get(&list->items[i], "pad")));
 	}
 }

@@ -72,6 +72,13 @@ static inline void tn_test_add(const char *name, void (*run)(void))
 #define TN_TEST_DESKTOP(text) TN_TEST_LEFT_OUT(__COUNTER__)
 #endif
 
+/** In loops over very many cases the distance to the next: an emulated processor takes a part of them. */
+#ifndef TN_TEST_EMULATED
+#define TN_TEST_STEP 1
+#else
+#define TN_TEST_STEP 10
+#endif
+
 static inline bool tn_test_check(bool ok, const char *file, int line, const char *text)
 {
 	if (!ok) {
