@@ -9,6 +9,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { packages as crossPackages } from "../tests/cross/targets.js";
 import { corePackages, ensureDebian, ensurePackages, prepare, root, run } from "./prepare.js";
 
 /** Builds the XS engine of @agoric/xsnap where it is not built yet. @returns whether it is there */
@@ -61,6 +62,14 @@ const rings = [
 		name: "fuzz",
 		needs: () => (ensureDebian([["clang", "clang"]]).length ? "clang with libFuzzer" : undefined),
 		command: [node, "tests/native/build.js", "fuzz", process.env.FUZZ_SECONDS ?? "5"],
+	},
+	{
+		name: "cross",
+		needs: () => {
+			const missing = ensureDebian(crossPackages);
+			return missing.length ? `Debian's ${missing.join(", ")}` : undefined;
+		},
+		command: [node, "tests/cross/run.js"],
 	},
 	{
 		name: "interop",
