@@ -13,8 +13,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "tn_config.h"
 
-#define TN_CACHE_LINE 64
+/* Head and tail stand apart, so that the cores do not take one cache line from each other; the internal memory of a microcontroller has no cache. */
+#define TN_CACHE_LINE TN_PROFILE(4, 64)
 
 struct tn_ring {
 	uint8_t *bytes;
