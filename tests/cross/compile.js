@@ -105,6 +105,7 @@ export const compileStart = (target, sources) =>
 		...coreFlags(sources, "device"),
 		"-Wno-conversion",
 		"-fno-builtin",
+		"-fno-tree-loop-distribute-patterns",
 	]);
 
 export async function archive(target, name, objects) {

@@ -1,14 +1,14 @@
 /*
  * A plugin of QEMU that watches a program on an emulated core: it reports loads and stores at addresses that are no multiple of their size (the
- * RISC-V ESP32s trap on some and are slow on others), and counts instructions between marks (tn_cross.h), in all and for each function.
+ * RISC-V ESP32s trap on some and are slow on others), and counts instructions of parts of the program (tn_cross.h), in all and for each function.
  *
  *   qemu-riscv32 -plugin watch.so,out=FILE[,memory=off][,count=on] PROGRAM
  *
  * writes to FILE, one a line:
  *
  *   unaligned  ADDRESS-OF-INSTRUCTION  FUNCTION  load|store  SIZE
- *   mark       NUMBER  INSTRUCTIONS-SO-FAR
- *   function   NUMBER-OF-THE-BEGINNING  NAME  INSTRUCTIONS
+ *   part       NUMBER  TIMES  INSTRUCTIONS                 between tn_cross_begin and tn_cross_end of that number, in all
+ *   function   NUMBER  NAME  INSTRUCTIONS                  of them in that function, without what it calls
  *
  * What is declared here of QEMU's interface is version 1 of it (QEMU 4.2 and later); Debian has no package with its header.
  */
@@ -73,7 +73,7 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
 
 struct function {
 	const char *name;
-	uint64_t instructions; /* since the last mark */
+	uint64_t instructions[TN_CROSS_PARTS];
 };
 
 /** A run of instructions in one function that are executed together. */
@@ -85,7 +85,8 @@ struct run {
 static struct function functions[FUNCTIONS];
 static size_t function_count;
 static uint64_t reported[PLACES];
-static uint64_t total;
+static uint64_t times[TN_CROSS_PARTS];
+static size_t part; /* that is running; 0: none */
 static bool watches_memory = true, counts;
 static FILE *out;
 
@@ -138,8 +139,7 @@ static void on_run(unsigned cpu, void *data)
 {
 	const struct run *run = data;
 	(void)cpu;
-	total += run->length;
-	run->function->instructions += run->length;
+	run->function->instructions[part] += run->length;
 }
 
 /** Loads and stores of more than a byte by another register than the stack pointer, which is aligned: the others need no look. RISC-V ISA §2.6 and §16. */
@@ -181,19 +181,25 @@ static void on_call(qemu_plugin_id_t id, unsigned cpu, int64_t number, uint64_t 
                     uint64_t a7, uint64_t a8)
 {
 	(void)id, (void)cpu, (void)a2, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
-	if (number != TN_CROSS_MARK)
+	if (number != TN_CROSS_MARK || a1 >= TN_CROSS_PARTS)
 		return;
-	fprintf(out, "mark %" PRIu64 " %" PRIu64 "\n", a1, total);
-	for (size_t i = 0; i < function_count; i++) {
-		if (a1 % 2 == 1 && functions[i].instructions > 0)
-			fprintf(out, "function %" PRIu64 " %s %" PRIu64 "\n", a1 - 1, functions[i].name, functions[i].instructions);
-		functions[i].instructions = 0;
-	}
+	part = a1;
+	times[part]++;
 }
 
 static void on_end(qemu_plugin_id_t id, void *data)
 {
 	(void)id, (void)data;
+	for (size_t i = 1; i < TN_CROSS_PARTS; i++) {
+		uint64_t instructions = 0;
+		for (size_t k = 0; k < function_count; k++) {
+			instructions += functions[k].instructions[i];
+			if (functions[k].instructions[i] > 0)
+				fprintf(out, "function %zu %s %" PRIu64 "\n", i, functions[k].name, functions[k].instructions[i]);
+		}
+		if (times[i] > 0)
+			fprintf(out, "part %zu %" PRIu64 " %" PRIu64 "\n", i, times[i], instructions);
+	}
 	fclose(out);
 }
 

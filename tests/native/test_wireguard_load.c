@@ -182,7 +182,8 @@ static void flood(unsigned rate, bool valid_mac1, bool from_many)
 	else
 		CHECK(spent <= TN_WG_LOAD * 11 && cookies > rate * 8 / TN_TEST_STEP);
 	CHECK_EQ(count_sent(a, 1, 0), 1); /* the session never had to be renewed */
-	printf("# %u initiations/s for %u s: %u X25519, %u cookie replies, %.0f ms of CPU with making them\n", rate, 10u / TN_TEST_STEP, (unsigned)spent, cookies, used);
+	printf("# %u initiations/s for %u s: %u X25519, %u cookie replies, %.0f ms of CPU with making them\n", rate, 10u / TN_TEST_STEP, (unsigned)spent, cookies,
+	       used);
 }
 
 TN_TEST("[tunnel 18] 1,000 initiations/s with valid mac1 and random contents leave an established session alone")

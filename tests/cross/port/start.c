@@ -30,7 +30,7 @@ static long call(long number, long a, long b, long c)
 	return a0;
 }
 
-void tn_cross_mark(uint32_t number)
+void tn_cross_part(uint32_t number)
 {
 	(void)call(TN_CROSS_MARK, (long)number, 0, 0);
 }
@@ -69,6 +69,48 @@ _Noreturn void abort(void)
 }
 
 /* ---- Memory and time ---- */
+
+/* Word by word where both sides are aligned alike, as newlib's and the ESP32s' own are; picolibc's, made for size, goes by bytes. */
+
+typedef uint32_t __attribute__((may_alias)) any_word;
+
+void *memcpy(void *restrict out, const void *restrict in, size_t length)
+{
+	uint8_t *to = out;
+	const uint8_t *from = in;
+	if ((((uintptr_t)to ^ (uintptr_t)from) & 3) == 0) {
+		while (length > 0 && ((uintptr_t)to & 3) != 0) {
+			*to++ = *from++;
+			length--;
+		}
+		for (; length >= 16; length -= 16, to += 16, from += 16) {
+			((any_word *)to)[0] = ((const any_word *)from)[0];
+			((any_word *)to)[1] = ((const any_word *)from)[1];
+			((any_word *)to)[2] = ((const any_word *)from)[2];
+			((any_word *)to)[3] = ((const any_word *)from)[3];
+		}
+		for (; length >= 4; length -= 4, to += 4, from += 4)
+			*(any_word *)to = *(const any_word *)from;
+	}
+	while (length-- > 0)
+		*to++ = *from++;
+	return out;
+}
+
+void *memset(void *out, int value, size_t length)
+{
+	uint8_t *to = out;
+	uint32_t word = (uint8_t)value * 0x01010101u;
+	while (length > 0 && ((uintptr_t)to & 3) != 0) {
+		*to++ = (uint8_t)value;
+		length--;
+	}
+	for (; length >= 4; length -= 4, to += 4)
+		*(any_word *)to = word;
+	while (length-- > 0)
+		*to++ = (uint8_t)value;
+	return out;
+}
 
 void *sbrk(ptrdiff_t change)
 {

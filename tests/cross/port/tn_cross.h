@@ -6,10 +6,12 @@
 
 #include <stdint.h>
 
-/* A system call that no system has. Its argument: where measuring begins (even numbers) and ends (the odd number that follows). */
+/* A system call that no system has. Its argument: the part that begins, 0 when one ends. */
 #define TN_CROSS_MARK 0x746e
+/* Parts that can be told apart, 0 among them. */
+#define TN_CROSS_PARTS 32
 
-/** Tells the plugin that this place was reached. */
-void tn_cross_mark(uint32_t number);
+/** From here on instructions are counted for a part, 1..TN_CROSS_PARTS-1; 0: for none. */
+void tn_cross_part(uint32_t number);
 
 #endif
