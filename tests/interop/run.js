@@ -51,7 +51,7 @@ async function runScenario(scenario, subject) {
 		return;
 	}
 	for (const [sentence, run, options = {}] of cases) {
-		if (options.own && subject !== "own") {
+		if (options.own && subject === "stock") {
 			skip(sentence, "only for our node");
 			continue;
 		}
@@ -86,8 +86,8 @@ async function main() {
 		options: { subject: { type: "string", default: "own" }, only: { type: "string", default: "" }, list: { type: "boolean", default: false } },
 	});
 	const { subject, only } = values;
-	if (subject !== "own" && subject !== "stock") {
-		console.error("--subject is own or stock");
+	if (!["own", "simulator", "stock"].includes(subject)) {
+		console.error("--subject is own, simulator or stock");
 		return 2;
 	}
 	const files = readdirSync(folder)

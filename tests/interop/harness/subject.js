@@ -1,18 +1,20 @@
 /**
  * The node under test, behind one face. `OwnNode` is ours, started as a user starts it and driven by the JSON interface of its
- * command; `StockNode` is a tsnet node in a program and a namespace of its own, translated to the same interface: with it the
- * scenarios prove themselves, and the benches have their reference.
+ * command; `SimulatorNode` is ours too, an app in the Moddable simulator that speaks the same interface (tests/moddable/subject);
+ * `StockNode` is a tsnet node in a program and a namespace of its own, translated to the same interface: with it the scenarios
+ * prove themselves, and the benches have their reference.
  *
  * Requests are those of the command: {do: "ping", peer, kind, timeoutMS}, {do: "http", url}, {do: "bulk", peer, port, bytes, mode},
  * {do: "udp", peer, port, size, count}, {do: "resolve", name}, {do: "peers" | "self" | "health" | "netcheck" | "memory" | "rebind" |
  * "logout" | "close"}. Answers have `ok`.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { environment, library, outputs } from "../../moddable/harness/sdk.js";
 import { LineProcess } from "./line-process.js";
 import { memoryOf } from "./memory.js";
 import { Peers } from "./peers.js";
-import { nodeCommand } from "./requirements.js";
+import { nodeCommand, root } from "./requirements.js";
 
 /**
  * @typedef {object} SubjectOptions
@@ -23,38 +25,32 @@ import { nodeCommand } from "./requirements.js";
  * @property {string} [authKey]
  * @property {string} [ca] file of the relays' certificate authority
  * @property {string[]} [args] further arguments of our command
+ * @property {string} [display] where the simulator shows its window
+ * @property {object} [tailnet] further options of the app's node (simulator)
+ * @property {object} [env] more of the environment (simulator)
  * @property {string[]} [nodeArgs] arguments of Node.js that runs it
  * @property {number} [expectPeers] running() also waits for so many peers
  */
 
-export class OwnNode {
-	kind = "own";
+/** A process that speaks our machine interface. */
+class CommandNode {
 	#process;
 
 	/** @param {SubjectOptions} options */
 	constructor(options) {
 		this.options = options;
 		mkdirSync(options.directory, { recursive: true });
-		const args = ["up", "--control", options.controlURL, "--hostname", options.hostname, "--state-dir", options.directory, "--echo", "--http", "--json"];
-		if (options.authKey !== undefined) {
-			const file = `${options.directory}.auth-key`;
-			writeFileSync(file, options.authKey, { mode: 0o600 });
-			args.push("--auth-key-file", file);
-		}
-		if (options.ca) args.push("--derp-ca", options.ca);
-		args.push(...(options.args ?? []));
-		const env = { PATH: process.env.PATH, HOME: dirname(options.directory), TMPDIR: dirname(options.directory) };
-		for (const [name, value] of Object.entries(process.env)) if (name.startsWith("TAILNET_") && name !== "TAILNET_AUTH_KEY") env[name] = value;
-		const verbose = Boolean(process.env.INTEROP_VERBOSE);
 		this.startedAt = performance.now();
-		this.#process = new LineProcess(
-			`node ${options.hostname}`,
-			options.namespace.inside([process.execPath, ...(options.nodeArgs ?? []), nodeCommand, ...args]),
-			{
-				env,
-				onLog: verbose ? (line) => process.stderr.write(`    ${options.hostname} | ${line}\n`) : undefined,
-			},
-		);
+	}
+
+	/** Starts it. @param {string[]} command in its namespace */
+	run(command, env) {
+		const { hostname, namespace } = this.options;
+		const verbose = Boolean(process.env.INTEROP_VERBOSE);
+		this.#process = new LineProcess(`node ${hostname}`, namespace.inside(command), {
+			env,
+			onLog: verbose ? (line) => process.stderr.write(`    ${hostname} | ${line}\n`) : undefined,
+		});
 	}
 
 	/** Waits until it runs. `address` and `address6` are known afterwards. */
@@ -127,8 +123,54 @@ export class OwnNode {
 		return this.#process.kill("SIGKILL");
 	}
 
+	/** Sends it a signal and does not wait for anything. */
+	signal(name) {
+		process.kill(this.pid, name);
+	}
+
 	async close() {
 		if (!this.ended) await this.#process.kill("SIGTERM");
+	}
+}
+
+export class OwnNode extends CommandNode {
+	kind = "own";
+
+	/** @param {SubjectOptions} options */
+	constructor(options) {
+		super(options);
+		const args = ["up", "--control", options.controlURL, "--hostname", options.hostname, "--state-dir", options.directory, "--echo", "--http", "--json"];
+		if (options.authKey !== undefined) {
+			const file = `${options.directory}.auth-key`;
+			writeFileSync(file, options.authKey, { mode: 0o600 });
+			args.push("--auth-key-file", file);
+		}
+		if (options.ca) args.push("--derp-ca", options.ca);
+		args.push(...(options.args ?? []));
+		const env = { PATH: process.env.PATH, HOME: dirname(options.directory), TMPDIR: dirname(options.directory) };
+		for (const [name, value] of Object.entries(process.env)) if (name.startsWith("TAILNET_") && name !== "TAILNET_AUTH_KEY") env[name] = value;
+		this.run([process.execPath, ...(options.nodeArgs ?? []), nodeCommand, ...args], env);
+	}
+}
+
+export class SimulatorNode extends CommandNode {
+	kind = "simulator";
+
+	/** @param {SubjectOptions} options */
+	constructor(options) {
+		super(options);
+		const { directory, hostname, controlURL, authKey, ca, display, tailnet, env } = options;
+		const authorities = ca ? [readFileSync(ca, "utf8")] : [];
+		const first = { do: "up", options: { hostname, controlURL, authKey, authorities, store: "node", ...tailnet } };
+		const bridge = join(root, "tests/moddable/harness/bridge.js");
+		this.run([process.execPath, bridge, library("tailnet-subject"), directory, JSON.stringify(first)], {
+			PATH: environment.PATH,
+			HOME: dirname(directory),
+			TMPDIR: dirname(directory),
+			XDG_CACHE_HOME: join(outputs, "cache"),
+			DISPLAY: display,
+			...env,
+		});
 	}
 }
 

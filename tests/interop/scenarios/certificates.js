@@ -39,7 +39,7 @@ async function accepts({ world, assert }, ...relay) {
 
 async function refuses({ world, assert }, ...relay) {
 	const { node, connected } = await meet(world, ...relay);
-	if (node.kind === "own") {
+	if (node.kind !== "stock") {
 		const told = (event) =>
 			(event.event === "error" && event.code === "certificate") || (event.event === "health" && /certificate/i.test(JSON.stringify(event)));
 		await node.waitFor("an error with code certificate", told, 10_000);

@@ -1,0 +1,84 @@
+/**
+ * A simulator in this network namespace with an app in it, driven like our command: JSON lines on standard input and output, logs on standard error.
+ *
+ *   node bridge.js LIBRARY FOLDER '{"do":"up",...}'
+ *
+ * The app connects to a loopback port ($TAILNET_TEST_PORT), is given the first line, and from then on every line of standard input; what it says is
+ * standard output. {"event":"exit","code":N} from the app ends everything with that code. SIGINT and SIGTERM ask the app to close. An app that was
+ * loaded anew connects again and is given the first line again. With TAILNET_TEST_BUS the simulator has a session bus of its own, and SIGUSR1 reloads
+ * the library, SIGUSR2 quits the simulator as a person would.
+ */
+import { execFile, spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const [library, folder, first] = process.argv.slice(2);
+const application = "tech.moddable.mcsim";
+const hasBus = process.env.TAILNET_TEST_BUS !== undefined;
+let app;
+let simulator;
+let isEnding = false;
+
+function end(code) {
+	if (isEnding) return;
+	isEnding = true;
+	simulator?.kill("SIGKILL");
+	process.stdout.write("", () => process.exit(code));
+}
+
+function send(line) {
+	app?.write(`${line}\n`);
+}
+
+function receive(line) {
+	if (line.startsWith('{"event":"exit"')) end(JSON.parse(line).code);
+	else process.stdout.write(`${line}\n`);
+}
+
+/** Makes the simulator do what a menu entry of it does. */
+function act(action) {
+	execFile("gapplication", ["action", application, action], (error) => error && console.error(`bridge: ${error.message}`));
+}
+
+const server = createServer((socket) => {
+	app = socket;
+	socket.on("error", () => {});
+	socket.on("close", () => {
+		if (app === socket) app = undefined;
+	});
+	createInterface({ input: socket }).on("line", receive);
+	send(first);
+});
+
+server.listen(0, "127.0.0.1", () => {
+	const config = join(folder, "config");
+	const state = join(folder, "state");
+	for (const path of [config, state]) mkdirSync(path, { recursive: true });
+	simulator = spawn("setpriv", ["--pdeathsig", "KILL", "--", "stdbuf", "-oL", "mcsim", library], {
+		stdio: ["ignore", "pipe", "pipe"],
+		env: {
+			...process.env,
+			NO_AT_BRIDGE: "1",
+			XDG_CONFIG_HOME: config,
+			XDG_STATE_HOME: state,
+			TAILNET_TEST_PORT: String(server.address().port),
+			...(hasBus ? {} : { DBUS_SESSION_BUS_ADDRESS: "disabled:" }),
+		},
+	});
+	for (const stream of [simulator.stdout, simulator.stderr])
+		createInterface({ input: stream }).on("line", (line) => line.startsWith("instruments") || console.error(line));
+	console.error(`bridge: simulator ${simulator.pid}`);
+	simulator.on("exit", (code, signal) => {
+		console.error(`bridge: the simulator ended with ${signal ?? code}`);
+		end(signal ? 1 : code);
+	});
+});
+
+createInterface({ input: process.stdin }).on("line", send);
+if (hasBus) {
+	process.on("SIGUSR1", () => act("doReloadFile"));
+	process.on("SIGUSR2", () => act("doQuit"));
+}
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => (app ? send('{"do":"close"}') : end(0)));

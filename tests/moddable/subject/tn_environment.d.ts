@@ -1,0 +1,3 @@
+declare module "tn_environment" {
+	export default function environment(name: string): string | undefined;
+}
