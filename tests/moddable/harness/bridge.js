@@ -7,6 +7,9 @@
  * standard output. {"event":"exit","code":N} from the app ends everything with that code. SIGINT and SIGTERM ask the app to close. An app that was
  * loaded anew connects again and is given the first line again. With TAILNET_TEST_BUS the simulator has a session bus of its own, and SIGUSR1 reloads
  * the library, SIGUSR2 quits the simulator as a person would.
+ *
+ * Of its own the bridge says {"event":"stack","slots":N}, whenever JavaScript went deeper than before (the simulator samples once a second), and ends
+ * with 70 when the engine gives up.
  */
 import { execFile, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -16,10 +19,15 @@ import { createInterface } from "node:readline";
 
 const [library, folder, first] = process.argv.slice(2);
 const application = "tech.moddable.mcsim";
+const slotBytes = 32;
+const abortCode = 70;
 const hasBus = process.env.TAILNET_TEST_BUS !== undefined;
 let app;
 let simulator;
 let isEnding = false;
+/** Which of the sampled figures is the stack, and the largest one. */
+let stackAt = -1;
+let deepest = 0;
 
 function end(code) {
 	if (isEnding) return;
@@ -35,6 +43,21 @@ function send(line) {
 function receive(line) {
 	if (line.startsWith('{"event":"exit"')) end(JSON.parse(line).code);
 	else process.stdout.write(`${line}\n`);
+}
+
+/** What the simulator prints: samples of the engine's figures, and the rest, which is its log. */
+function look(line) {
+	const sample = /^instruments( key)?: (.*)$/.exec(line);
+	if (!sample) {
+		console.error(line);
+		if (line.startsWith("XS abort")) end(abortCode);
+	} else if (sample[1]) stackAt = sample[2].split(",").indexOf("Stack used");
+	else {
+		const slots = Number(sample[2].split(",")[stackAt]) / slotBytes;
+		if (!(slots > deepest)) return;
+		deepest = slots;
+		process.stdout.write(`${JSON.stringify({ event: "stack", slots })}\n`);
+	}
 }
 
 /** Makes the simulator do what a menu entry of it does. */
@@ -68,7 +91,7 @@ server.listen(0, "127.0.0.1", () => {
 		},
 	});
 	for (const stream of [simulator.stdout, simulator.stderr])
-		createInterface({ input: stream }).on("line", (line) => line.startsWith("instruments") || console.error(line));
+		createInterface({ input: stream }).on("line", look);
 	console.error(`bridge: simulator ${simulator.pid}`);
 	simulator.on("exit", (code, signal) => {
 		console.error(`bridge: the simulator ended with ${signal ?? code}`);
