@@ -1,15 +1,16 @@
 /**
  * The interop ring: our node among stock peers, each scenario in a network of its own.
  *
- *   node tests/interop/run.js [--subject own|stock] [--only TEXT] [--list]
+ *   node tests/interop/run.js [--subject own|simulator|stock] [--only TEXT] [--list]
  *
- * --subject stock puts a tsnet node in the place of ours, which proves the scenarios themselves. --only takes the scenario files whose name
- * contains TEXT, or if there is none, those with such a sentence. INTEROP_VERBOSE=1 shows all logs. Prints one line a case and closes with
- * "N passed, N failed, N skipped". Exit code: 0 all passed or the ring cannot run here (it says why), 1 a failure, 2 bad usage.
+ * --subject stock puts a tsnet node in the place of ours, which proves the scenarios themselves; simulator an app in the Moddable simulator, with
+ * what simulator.js selects (tests/moddable/run.js builds the app). --only takes the scenario files whose name contains TEXT, or if there is
+ * none, those with such a sentence. INTEROP_VERBOSE=1 shows all logs. Prints one line a case and closes with "N passed, N failed, N skipped".
+ * Exit code: 0 all passed or the ring cannot run here (it says why), 1 a failure, 2 bad usage.
  *
  * A scenario file exports {title, world, missing?, before?, cases}: options of its world, why it cannot run on this machine (undefined: it can), what
- * happens once before its cases, and the cases [sentence, function, {own?, timeoutMS?}?], in order, in one world. `own` marks a case that only our node
- * can pass.
+ * happens once before its cases, and the cases [sentence, function, {own?, simulator?, timeoutMS?}?], in order, in one world. `own` marks a case that
+ * only our node can pass, `simulator` one for the simulator alone.
  */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
@@ -17,7 +18,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildPeers } from "./harness/peers.js";
 import { haveOwnNode, missing } from "./harness/requirements.js";
+import { SimulatorNode } from "./harness/subject.js";
 import { World } from "./harness/world.js";
+import { selection } from "./simulator.js";
 
 const folder = join(import.meta.dirname, "scenarios");
 const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -65,6 +68,8 @@ async function runScenario(scenario, subject) {
 		}
 	}
 	await context.world.close();
+	const slots = SimulatorNode.deepest();
+	if (slots > 0) console.log(`# JavaScript went ${slots} slots deep`);
 }
 
 function report(sentence, error) {
@@ -81,6 +86,11 @@ function withTimeout(promise, timeoutMS) {
 	return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
 }
 
+/** Whether a case is run with this subject. */
+function isFor(subject, file, [sentence, , options]) {
+	return subject === "simulator" ? selection[file]?.test(sentence) === true : !options?.simulator;
+}
+
 async function main() {
 	const { values } = parseArgs({
 		options: { subject: { type: "string", default: "own" }, only: { type: "string", default: "" }, list: { type: "boolean", default: false } },
@@ -93,7 +103,10 @@ async function main() {
 	const files = readdirSync(folder)
 		.filter((name) => name.endsWith(".js"))
 		.sort();
-	const scenarios = await Promise.all(files.map(async (file) => [file, (await import(join(folder, file))).default]));
+	const all = await Promise.all(files.map(async (file) => [file, (await import(join(folder, file))).default]));
+	const scenarios = all
+		.map(([file, scenario]) => [file, { ...scenario, cases: scenario.cases.filter((entry) => isFor(subject, file, entry)) }])
+		.filter(([, { cases }]) => cases.length > 0);
 	if (values.list) {
 		for (const [file, { title, cases }] of scenarios) console.log(`${file}: ${title}${cases.map(([sentence]) => `\n\t${sentence}`).join("")}`);
 		return 0;

@@ -155,10 +155,18 @@ export class OwnNode extends CommandNode {
 
 export class SimulatorNode extends CommandNode {
 	kind = "simulator";
+	static #all = [];
+
+	/** @returns {number} how deep JavaScript went in any of them since the last call, in slots of its stack */
+	static deepest() {
+		const told = SimulatorNode.#all.splice(0).flatMap((node) => node.events.filter((event) => event.event === "stack"));
+		return Math.max(0, ...told.map((event) => event.slots));
+	}
 
 	/** @param {SubjectOptions} options */
 	constructor(options) {
 		super(options);
+		SimulatorNode.#all.push(this);
 		const { directory, hostname, controlURL, authKey, ca, display, tailnet, env } = options;
 		const authorities = ca ? [readFileSync(ca, "utf8")] : [];
 		const first = { do: "up", options: { hostname, controlURL, authKey, authorities, store: "node", ...tailnet } };

@@ -57,5 +57,10 @@ export default {
 		["accepts a name that is not an address", (t) => accepts(t, "ca", { hostName: "derp.test" })],
 		...refused.map(([kind, what, relay]) => [`refuses ${what}`, (t) => refuses(t, kind, relay)]),
 		["refuses the certificate of an authority that was not given", (t) => refuses(t, "ca", {}, { ca: undefined }), { own: true }],
+		[
+			"accepts a certificate of an authority that the system trusts",
+			(t) => accepts(t, "ca", {}, { ca: undefined, env: { SSL_CERT_FILE: t.world.peers.ca } }),
+			{ simulator: true },
+		],
 	],
 };

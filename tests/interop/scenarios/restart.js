@@ -46,10 +46,11 @@ export default {
 		[
 			"kill -9 at twelve moments of its start never leaves a state that cannot start",
 			async (t) => {
+				const wholeMS = t.a.runningMS;
 				await t.a.kill();
-				for (let i = 0; i < 12; i++) {
+				for (let i = 1; i <= 12; i++) {
 					const node = await t.world.launch("a", { authKey: undefined });
-					await sleep(40 + i * 60);
+					await sleep((i / 12) * wholeMS);
 					await node.kill();
 				}
 				t.a = await t.world.subject("a", { authKey: undefined });
@@ -62,9 +63,9 @@ export default {
 		[
 			"kill -9 at eight moments of a first login never leaves a state that cannot start",
 			async (t) => {
-				for (let i = 0; i < 8; i++) {
+				for (let i = 1; i <= 8; i++) {
 					const node = await t.world.launch("fresh");
-					await sleep(30 + i * 50);
+					await sleep((i / 8) * t.a.runningMS);
 					await node.kill();
 				}
 				const fresh = await t.world.subject("fresh");

@@ -90,8 +90,7 @@ server.listen(0, "127.0.0.1", () => {
 			...(hasBus ? {} : { DBUS_SESSION_BUS_ADDRESS: "disabled:" }),
 		},
 	});
-	for (const stream of [simulator.stdout, simulator.stderr])
-		createInterface({ input: stream }).on("line", look);
+	for (const stream of [simulator.stdout, simulator.stderr]) createInterface({ input: stream }).on("line", look);
 	console.error(`bridge: simulator ${simulator.pid}`);
 	simulator.on("exit", (code, signal) => {
 		console.error(`bridge: the simulator ended with ${signal ?? code}`);

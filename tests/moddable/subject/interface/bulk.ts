@@ -30,7 +30,10 @@ export function bulk(tailnet: Tailnet, address: string, port: number, bytes: num
 		const finish = (error?: Error): void => {
 			Timer.clear(timer);
 			socket.close();
-			if (error) return reject(error);
+			if (error) {
+				reject(error);
+				return;
+			}
 			const seconds = (monotonicMS() - started) / 1000;
 			resolve({ seconds, megabitsPerSecond: (bytes * 8) / seconds / 1e6 });
 		};
@@ -54,8 +57,10 @@ export function bulk(tailnet: Tailnet, address: string, port: number, bytes: num
 				while (count > 0) {
 					const length = this.read(count < pieceBytes ? incoming.subarray(0, count) : incoming) as number;
 					const from = received % patternBytes;
-					if (mode === "echo" && !equalBytes(incoming.subarray(0, length), pattern.subarray(from, from + length)))
-						return finish(new Error(`byte ${received} or one of the next ${length} differs`));
+					if (mode === "echo" && !equalBytes(incoming.subarray(0, length), pattern.subarray(from, from + length))) {
+						finish(new Error(`byte ${received} or one of the next ${length} differs`));
+						return;
+					}
 					count -= length;
 					received += length;
 				}

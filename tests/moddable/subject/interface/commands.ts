@@ -1,13 +1,14 @@
 /** The commands of the machine interface: one JSON object a line in, one result out. */
-import Debug from "debug";
+
 import HTTPClient from "embedded:network/http/client";
+import Debug from "debug";
 import Instrumentation from "instrumentation";
-import type Tailnet from "tailnet";
-import type { PingKind } from "tailnet";
-import Timer from "timer";
 import { bulk } from "subject/bulk";
 import { udp } from "subject/udp";
 import type { Say } from "subject/up";
+import type Tailnet from "tailnet";
+import type { PingKind } from "tailnet";
+import Timer from "timer";
 
 type Fields = Record<string, unknown>;
 

@@ -1,7 +1,8 @@
 /** A node with the machine interface of our command: the same events, the same commands, echo on port 7 and a page on port 80. */
-import Tailnet, { type TailnetError, type TailnetOptions } from "tailnet";
+
 import { runCommand } from "subject/commands";
 import { serveEcho, servePage } from "subject/services";
+import Tailnet, { type TailnetError, type TailnetOptions } from "tailnet";
 
 export type Say = (event: object) => void;
 
