@@ -23,6 +23,8 @@ import { World } from "./harness/world.js";
 import { selection } from "./simulator.js";
 
 const folder = join(import.meta.dirname, "scenarios");
+/** Scenarios for the simulator alone. */
+const simulatorFolder = join(import.meta.dirname, "../moddable/scenarios");
 const counts = { passed: 0, failed: 0, skipped: 0 };
 
 /** Runs the cases of one file. What they get is the world and assert, and what `before` and earlier cases put beside them. */
@@ -88,7 +90,7 @@ function withTimeout(promise, timeoutMS) {
 
 /** Whether a case is run with this subject. */
 function isFor(subject, file, [sentence, , options]) {
-	return subject === "simulator" ? selection[file]?.test(sentence) === true : !options?.simulator;
+	return subject === "simulator" ? (selection[file] ?? /./).test(sentence) : !options?.simulator;
 }
 
 async function main() {
@@ -100,10 +102,13 @@ async function main() {
 		console.error("--subject is own, simulator or stock");
 		return 2;
 	}
-	const files = readdirSync(folder)
-		.filter((name) => name.endsWith(".js"))
-		.sort();
-	const all = await Promise.all(files.map(async (file) => [file, (await import(join(folder, file))).default]));
+	const files = [folder, ...(subject === "simulator" ? [simulatorFolder] : [])].flatMap((place) =>
+		readdirSync(place)
+			.filter((name) => name.endsWith(".js"))
+			.sort()
+			.map((name) => [place, name]),
+	);
+	const all = await Promise.all(files.map(async ([place, name]) => [name, (await import(join(place, name))).default]));
 	const scenarios = all
 		.map(([file, scenario]) => [file, { ...scenario, cases: scenario.cases.filter((entry) => isFor(subject, file, entry)) }])
 		.filter(([, { cases }]) => cases.length > 0);

@@ -59,15 +59,18 @@ func registerTraffic(p *program, ns *nodes) {
 		return dialOutcome(ctx, n.server.Dial, a.To)
 	})
 	command(p, "node.http", func(ctx context.Context, a struct {
-		Node string `json:"node"`
-		URL  string `json:"url"`
+		Node   string `json:"node"`
+		URL    string `json:"url"`
+		Method string `json:"method"` // "": GET
+		Bytes  int    `json:"bytes"`  // length of the request's body, of pattern251
 	}) (any, error) {
 		n, err := ns.get(a.Node)
 		if err != nil {
 			return nil, err
 		}
 		began := time.Now()
-		request, err := http.NewRequestWithContext(ctx, "GET", a.URL, nil)
+		sent := pattern251(a.Bytes)
+		request, err := http.NewRequestWithContext(ctx, a.Method, a.URL, bytes.NewReader(sent))
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +85,7 @@ func registerTraffic(p *program, ns *nodes) {
 		}
 		return map[string]any{
 			"status": response.StatusCode, "lengthBytes": len(body), "body": string(body[:min(len(body), 4096)]),
-			"milliseconds": milliseconds(time.Since(began)),
+			"milliseconds": milliseconds(time.Since(began)), "isEcho": bytes.Equal(body, sent), "headers": response.Header,
 		}, nil
 	})
 	command(p, "node.serve", func(_ context.Context, a struct {

@@ -1,6 +1,7 @@
 /** The commands of the machine interface: one JSON object a line in, one result out. */
 
 import HTTPClient from "embedded:network/http/client";
+import { converse } from "classes/converse";
 import Debug from "debug";
 import Instrumentation from "instrumentation";
 import { bulk } from "subject/bulk";
@@ -118,6 +119,7 @@ const actions: Record<string, (tailnet: Tailnet, fields: Fields) => Fields | Pro
 		return { ...(await tailnet.netcheck()) };
 	},
 	memory,
+	converse,
 	rebind(tailnet) {
 		tailnet.rebind();
 		return {};
