@@ -2,7 +2,7 @@
 import { TailnetError } from "../errors.js";
 import type { SocketEvents } from "../tunnel/link.js";
 import { asCallback, checkPort, type SocketNode } from "./node.js";
-import type { TCP } from "./tcp.js";
+import { TCP } from "./tcp.js";
 
 export interface ListenerOptions {
 	/** Absent or 0: any free port; the getter tells which. */
@@ -16,7 +16,24 @@ export interface ListenerOptions {
 /** Connections that wait to be read; more are reset. */
 const backlogLength = 32;
 
-export class Listener implements SocketEvents {
+export class Listener {
+	/** What the tunnel calls: no members of the listener, where every other name belongs to the app. */
+	static readonly #Events = class implements SocketEvents {
+		readonly #listener: Listener;
+
+		constructor(listener: Listener) {
+			this.#listener = listener;
+		}
+
+		accepted(socket: number, remoteAddress: Uint8Array, remotePort: number): void {
+			this.#listener.#accepted(socket, remoteAddress, remotePort);
+		}
+
+		closed(reason: string): void {
+			this.#listener.#closed(reason);
+		}
+	};
+
 	target: unknown;
 	readonly #node: SocketNode;
 	readonly #makeTCP: () => TCP;
@@ -37,7 +54,7 @@ export class Listener implements SocketEvents {
 		if (options.target !== undefined) this.target = options.target;
 		const port = node.ports.tcp.take(wanted);
 		if (port === 0) throw new TailnetError("in-use", `TCP port ${wanted} is in use`);
-		const socket = node.link.openSocket(this);
+		const socket = node.link.openSocket(new Listener.#Events(this));
 		if (socket === 0) {
 			node.ports.tcp.free(port);
 			throw new TailnetError("full", "no socket is free");
@@ -79,14 +96,14 @@ export class Listener implements SocketEvents {
 		this.#end();
 	}
 
-	accepted(socket: number, remoteAddress: Uint8Array, remotePort: number): void {
+	#accepted(socket: number, remoteAddress: Uint8Array, remotePort: number): void {
 		if (this.#queue.length === backlogLength) {
 			this.#refused += 1;
 			this.#node.link.socketClose(socket, true);
 			return;
 		}
 		const connection = this.#makeTCP();
-		connection.accept(socket, remoteAddress, remotePort);
+		TCP.accept(connection, socket, remoteAddress, remotePort);
 		this.#queue.push(connection);
 		if (!this.#onReadable) return;
 		try {
@@ -96,7 +113,7 @@ export class Listener implements SocketEvents {
 		}
 	}
 
-	closed(reason: string): void {
+	#closed(reason: string): void {
 		if (this.#socket === 0) return;
 		const onError = this.#onError;
 		this.#node.link.socketClose(this.#socket, true);

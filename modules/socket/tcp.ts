@@ -50,9 +50,35 @@ const reasons: Record<CloseReason, [TailnetError["code"], string]> = {
 	full: ["full", "the connection pool is full"],
 };
 
-export class TCP implements SocketEvents {
+export class TCP {
+	/** What the tunnel calls: no members of the socket, where every other name belongs to the app (the SDK's TLS socket keeps `readable`, `writable` there). */
+	static readonly #Events = class implements SocketEvents {
+		readonly #tcp: TCP;
+
+		constructor(tcp: TCP) {
+			this.#tcp = tcp;
+		}
+
+		connected(): void {
+			this.#tcp.#connected = true;
+		}
+
+		readable(count: number): void {
+			this.#tcp.#readable(count);
+		}
+
+		writable(count: number): void {
+			this.#tcp.#writable(count);
+		}
+
+		closed(reason: CloseReason): void {
+			this.#tcp.#closed(reason);
+		}
+	};
+
 	target: unknown;
 	readonly #node: SocketNode;
+	readonly #events = new TCP.#Events(this);
 	#state: State = "idle";
 	#socket = 0;
 	#format: "buffer" | "number" = "buffer";
@@ -61,7 +87,7 @@ export class TCP implements SocketEvents {
 	#ahead: Uint8Array | undefined;
 	#aheadAt = 0;
 	#aheadEnd = 0;
-	#writable = 0;
+	#room = 0;
 	#connected = false;
 	/** Why the connection ended, until it is told. */
 	#endReason: CloseReason | undefined;
@@ -151,11 +177,11 @@ export class TCP implements SocketEvents {
 		this.#check();
 		if (!this.#isSending) throw new TailnetError("reset", "the connection has ended");
 		const bytes = this.#format === "number" ? Uint8Array.of(Number(data)) : asBytes(data);
-		if (bytes.length > this.#writable) throw new RangeError("would block");
+		if (bytes.length > this.#room) throw new RangeError("would block");
 		const taken = this.#node.link.streamWrite(this.#socket, bytes);
-		this.#writable -= taken;
+		this.#room -= taken;
 		if (taken < bytes.length) throw new TailnetError("reset", "the connection has ended");
-		return this.#writable;
+		return this.#room;
 	}
 
 	/** Bytes written leave first. Idempotent; no callback afterwards. */
@@ -163,33 +189,29 @@ export class TCP implements SocketEvents {
 		this.#finish(false);
 	}
 
+	/** For a listener: makes an empty shell the socket of a connection that was accepted. */
+	static accept(shell: TCP, socket: number, remoteAddress: Uint8Array, remotePort: number): void {
+		shell.#socket = socket;
+		shell.#state = "open";
+		shell.#connected = true;
+		shell.#remoteAddress = addressToText(remoteAddress);
+		shell.#remotePort = remotePort;
+		shell.#node.link.adopt(socket, shell.#events);
+	}
+
 	// ---- From the tunnel ----
 
-	/** A listener fills this shell with a connection it accepted. */
-	accept(socket: number, remoteAddress: Uint8Array, remotePort: number): void {
-		this.#socket = socket;
-		this.#state = "open";
-		this.#connected = true;
-		this.#remoteAddress = addressToText(remoteAddress);
-		this.#remotePort = remotePort;
-		this.#node.link.adopt(socket, this);
-	}
-
-	connected(): void {
-		this.#connected = true;
-	}
-
-	readable(count: number): void {
+	#readable(count: number): void {
 		this.#inRing = count;
 		if (this.#state === "open" || this.#state === "ended") this.#call(this.#onReadable, this.#available);
 	}
 
-	writable(count: number): void {
-		this.#writable = count;
+	#writable(count: number): void {
+		this.#room = count;
 		if (this.#isSending) this.#call(this.#onWritable, count);
 	}
 
-	closed(reason: CloseReason): void {
+	#closed(reason: CloseReason): void {
 		if (this.#state !== "open" && !(this.#isSending && reason !== "remote")) return;
 		this.#state = "ended";
 		this.#isHalfOpen = reason === "remote";
@@ -211,14 +233,14 @@ export class TCP implements SocketEvents {
 		const port = checkPort(options.port, 1);
 		const address = typeof options.address === "string" ? parseAddress(options.address) : undefined;
 		if (!address) throw new TypeError(`address: expected an IP literal, got ${String(options.address)}`);
-		const socket = this.#node.link.openSocket(this);
+		const socket = this.#node.link.openSocket(this.#events);
 		if (socket === 0) throw new TailnetError("full", "no socket is free");
 		this.#socket = socket;
 		this.#state = "open";
 		this.#remoteAddress = options.address as string;
 		this.#remotePort = port;
 		if (this.#node.canReach(address)) this.#node.link.tcpConnect(socket, address, port, options.nodelay === true);
-		else this.#node.later(() => this.closed("no-route")); // nobody would answer, ever
+		else this.#node.later(() => this.#closed("no-route")); // nobody would answer, ever
 	}
 
 	#takeOver(from: TCP): void {
@@ -230,7 +252,7 @@ export class TCP implements SocketEvents {
 		this.#ahead = from.#ahead;
 		this.#aheadAt = from.#aheadAt;
 		this.#aheadEnd = from.#aheadEnd;
-		this.#writable = from.#writable;
+		this.#room = from.#room;
 		this.#connected = from.#connected;
 		this.#endReason = from.#endReason;
 		this.#isHalfOpen = from.#isHalfOpen;
@@ -240,14 +262,14 @@ export class TCP implements SocketEvents {
 		from.#state = "closed";
 		from.#dropCallbacks();
 		if (this.#socket === 0) return;
-		this.#node.link.adopt(this.#socket, this);
+		this.#node.link.adopt(this.#socket, this.#events);
 		this.#node.later(() => this.#deliverPending());
 	}
 
 	/** Tells a new owner what had come before it took over. */
 	#deliverPending(): void {
 		if (this.#available > 0 && this.#state !== "closed") this.#call(this.#onReadable, this.#available);
-		if (this.#isSending && this.#connected && this.#writable > 0) this.#call(this.#onWritable, this.#writable);
+		if (this.#isSending && this.#connected && this.#room > 0) this.#call(this.#onWritable, this.#room);
 		this.#drained();
 	}
 

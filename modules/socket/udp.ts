@@ -23,7 +23,24 @@ const queueLength = 64;
 /** Largest payload in one inner packet of 1,280 bytes over IPv6. */
 export const largestPayloadBytes = 1232;
 
-export class UDP implements SocketEvents {
+export class UDP {
+	/** What the tunnel calls: no members of the socket, where every other name belongs to the app. */
+	static readonly #Events = class implements SocketEvents {
+		readonly #udp: UDP;
+
+		constructor(udp: UDP) {
+			this.#udp = udp;
+		}
+
+		received(address: Uint8Array, port: number, payload: Uint8Array): void {
+			this.#udp.#received(address, port, payload);
+		}
+
+		closed(): void {
+			this.#udp.#closed();
+		}
+	};
+
 	target: unknown;
 	readonly #node: SocketNode;
 	#socket = 0;
@@ -42,7 +59,7 @@ export class UDP implements SocketEvents {
 		if (options.target !== undefined) this.target = options.target;
 		const port = node.ports.udp.take(wanted);
 		if (port === 0) throw new TailnetError("in-use", `UDP port ${wanted} is in use`);
-		const socket = node.link.openSocket(this);
+		const socket = node.link.openSocket(new UDP.#Events(this));
 		if (socket === 0) {
 			node.ports.udp.free(port);
 			throw new TailnetError("full", "no socket is free");
@@ -99,7 +116,7 @@ export class UDP implements SocketEvents {
 		this.#end();
 	}
 
-	received(address: Uint8Array, port: number, payload: Uint8Array): void {
+	#received(address: Uint8Array, port: number, payload: Uint8Array): void {
 		const datagram = payload.slice().buffer as Datagram;
 		datagram.address = addressToText(address);
 		datagram.port = port;
@@ -116,7 +133,7 @@ export class UDP implements SocketEvents {
 		}
 	}
 
-	closed(): void {
+	#closed(): void {
 		const onError = this.#onError;
 		if (this.#socket === 0) return;
 		this.#node.link.socketClose(this.#socket, true);

@@ -69,6 +69,17 @@ describe("TCP: constructor", () => {
 		expect(Object.isExtensible(socket)).toBe(true);
 	});
 
+	test("names that an app keeps on an instance, such as readable and writable, disturb nothing", () => {
+		const { socket, events } = connect();
+		Object.assign(socket, { readable: 0, writable: 0, connected: 0, closed: 0, accept: 0 });
+		node.fake.connect(1, 10);
+		node.fake.deliver(1, 1, 2);
+		node.fake.sockets.get(1)?.closed("reset");
+		expect(bytesOf(socket.read())).toEqual([1, 2]);
+		testing.advance(1);
+		expect(events).toEqual(["writable 10", "readable 2", "error reset"]);
+	});
+
 	test("says that the pool is full", () => {
 		node.fake.poolSize = 0;
 		expect(() => connect()).toThrow("no socket is free");
@@ -334,7 +345,7 @@ describe("TCP: from", () => {
 	test("takes over an end that came while nobody listened, however long ago", () => {
 		for (const reason of ["remote", "reset"] as const) {
 			const shell = new TCP(node);
-			shell.accept(50, new Uint8Array(16), 5000);
+			TCP.accept(shell, 50, new Uint8Array(16), 5000);
 			node.fake.sockets.get(50)?.closed(reason);
 			testing.advance(1000);
 			const codes: string[] = [];
