@@ -43,7 +43,7 @@ struct tn_node {
 	uint64_t stack_next; /* when lwIP's side wants the next turn */
 
 	/* VM thread. */
-	uint32_t raised; /* word of the map that is being looked at */
+	uint32_t raised[TN_SOCKET_WORDS]; /* sockets that are still to be told of in this wake */
 	size_t raised_word;
 	struct tn_socket *current; /* socket whose flags are being told */
 	uint32_t current_flags;

@@ -83,6 +83,11 @@ void tn_node_vm_wake(struct tn_node *node)
 {
 	node->told = 0;
 	atomic_exchange_explicit(&node->is_woken, 0, memory_order_acq_rel);
+	/* What is raised from here on brings a wake of its own: a socket is told of once a wake, and the VM comes to its timers between two of its callbacks. */
+	for (size_t i = 0; i < TN_SOCKET_WORDS; i++) {
+		if (atomic_load_explicit(&node->sockets.raised[i], memory_order_relaxed) != 0)
+			node->raised[i] |= atomic_exchange_explicit(&node->sockets.raised[i], 0, memory_order_acq_rel);
+	}
 }
 
 static size_t socket_record(uint8_t *out, uint8_t type, uint8_t flags, uint16_t argument, uint32_t handle, uint32_t number)
@@ -161,16 +166,14 @@ static size_t flag_record(struct tn_node *node, struct tn_socket *socket, uint8_
 	return 0;
 }
 
-/** The next socket that has something to tell, or NULL. */
+/** The next socket that had something to tell when the VM woke, or NULL. */
 static struct tn_socket *next_socket(struct tn_node *node)
 {
-	for (size_t i = 0; i <= TN_SOCKET_WORDS; i++) {
-		int slot = tn_socket_next(&node->raised, node->raised_word);
+	for (size_t i = 0; i < TN_SOCKET_WORDS; i++) {
+		int slot = tn_socket_next(&node->raised[node->raised_word], node->raised_word);
 		if (slot >= 0)
 			return &node->sockets.slots[slot];
 		node->raised_word = (node->raised_word + 1) % TN_SOCKET_WORDS;
-		if (atomic_load_explicit(&node->sockets.raised[node->raised_word], memory_order_relaxed) != 0)
-			node->raised = atomic_exchange_explicit(&node->sockets.raised[node->raised_word], 0, memory_order_acq_rel);
 	}
 	return NULL;
 }
