@@ -5,7 +5,7 @@ import { WebPage, WebSocketHandshake } from "classes/sdk";
 import type Tailnet from "tailnet";
 
 type Bytes = Uint8Array<ArrayBuffer>;
-type Served = HTTPConnection & { body?: Bytes; at?: number; isChunked?: boolean };
+type Served = HTTPConnection & { body?: Bytes; at?: number };
 
 function append(body: Bytes | undefined, part: ArrayBuffer): Bytes {
 	const all = new Uint8Array((body?.length ?? 0) + part.byteLength);
@@ -20,8 +20,7 @@ const echo: HTTPConnectionHandlers = {
 	},
 	onResponse(this: Served, response) {
 		this.at = 0;
-		if (this.isChunked) response.headers.set("transfer-encoding", "chunked");
-		else response.headers.set("content-length", this.body?.length ?? 0);
+		response.headers.set("content-length", this.body?.length ?? 0);
 		this.respond(response);
 	},
 	onWritable(this: Served, count) {
@@ -30,7 +29,6 @@ const echo: HTTPConnectionHandlers = {
 		const part = body.slice(at, at + count);
 		this.at = at + part.length;
 		if (part.length > 0) this.write(part.buffer);
-		else this.write(undefined);
 	},
 };
 
@@ -65,10 +63,8 @@ function echoMessages(attach: { constructor: new (options: object) => object }):
 
 export function serve(tailnet: Tailnet, port: number): void {
 	const routes = new Map<string, object>([
-		["/page", { ...WebPage, data: "text of a page, sent in chunks", contentType: "text/plain" }],
-		["/bytes", { ...WebPage, data: new Uint8Array(1000).fill(7).buffer, contentType: "application/octet-stream" }],
+		["/page", { ...WebPage, data: new Uint8Array(1000).fill(97).buffer, contentType: "text/plain" }],
 		["/echo", echo],
-		["/chunks", echo],
 		[
 			"/socket",
 			{
@@ -84,8 +80,7 @@ export function serve(tailnet: Tailnet, port: number): void {
 		port,
 		onConnect(connection) {
 			connection.accept({
-				onRequest(this: Served, { path }) {
-					this.isChunked = path === "/chunks";
+				onRequest({ path }) {
 					const route = routes.get(path);
 					if (route) this.route = route;
 				},

@@ -7,8 +7,6 @@ export interface Request {
 	method?: string;
 	/** Length of the body to send. */
 	bytes?: number;
-	/** The body is sent in chunks. */
-	chunked?: boolean;
 	/** Only these headers of the answer. */
 	mask?: string[];
 }
@@ -33,8 +31,7 @@ export function http(options: ClientOptions, requests: Request[]): Promise<Answe
 			const bytes = request.bytes ?? 0;
 			let sent = 0;
 			const headers = new Map<string, string>();
-			if (request.chunked) headers.set("transfer-encoding", "chunked");
-			else if (bytes > 0) headers.set("content-length", String(bytes));
+			if (bytes > 0) headers.set("content-length", String(bytes));
 			client.request({
 				method: request.method ?? "GET",
 				path: request.path,
@@ -45,10 +42,6 @@ export function http(options: ClientOptions, requests: Request[]): Promise<Answe
 						const part = pattern(sent, Math.min(bytes - sent, count));
 						sent += part.length;
 						count = this.write(part.slice().buffer) as unknown as number;
-					}
-					if (sent === bytes && request.chunked) {
-						sent += 1;
-						this.write(undefined);
 					}
 				},
 				onHeaders(status, all) {

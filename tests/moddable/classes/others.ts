@@ -6,6 +6,7 @@ import { isPattern, pattern } from "classes/pattern";
 import { EventSource, TLSSocket } from "classes/sdk";
 import fetch from "fetch";
 import type Tailnet from "tailnet";
+import Timer from "timer";
 
 type Shape = Record<string, unknown>;
 
@@ -14,11 +15,23 @@ export function secure(host: string, authority: string): Shape {
 	return { serverName: host, certificate: Uint8Array.fromBase64(authority), applicationLayerProtocolNegotiation: "http/1.1" };
 }
 
-/** Bytes of the pattern to a TLS echo and back. @returns how many came back as they were */
+/** What a record of TLS takes beside its bytes, at most. */
+const recordBytes = 96;
+/** A handshake over loopback takes a tenth of it. */
+const handshakeMS = 1500;
+
+/** Bytes of the pattern to a TLS echo and back. The class does not say that it refuses a certificate: it is never open. @returns how many came back as they were */
 export function tls(tailnet: Tailnet, address: string, port: number, host: string, authority: string, bytes: number): Promise<number> {
 	return new Promise((resolve, reject) => {
 		let sent = 0;
 		let received = 0;
+		const finish = (error?: Error): void => {
+			Timer.clear(timer);
+			socket.close();
+			if (error) reject(error);
+			else resolve(received);
+		};
+		const timer = Timer.set(() => finish(new Error("it was never open")), handshakeMS);
 		const socket = new TLSSocket({
 			address,
 			port,
@@ -26,29 +39,21 @@ export function tls(tailnet: Tailnet, address: string, port: number, host: strin
 			TCP: { io: tailnet.TCP },
 			secure: secure(host, authority),
 			onWritable(count: number) {
+				Timer.clear(timer);
 				while (sent < bytes && count > 0) {
 					const part = pattern(sent, Math.min(count, bytes - sent)).slice();
 					sent += part.length;
 					socket.write(part);
-					count -= part.length + 96;
+					count -= part.length + recordBytes;
 				}
 			},
 			onReadable() {
 				const part = new Uint8Array(socket.read());
-				if (!isPattern(part, received)) {
-					socket.close();
-					reject(new Error(`byte ${received} or one of the next ${part.length} differs`));
-					return;
-				}
+				if (!isPattern(part, received)) return finish(new Error(`byte ${received} or one of the next ${part.length} differs`));
 				received += part.length;
-				if (received < bytes) return;
-				socket.close();
-				resolve(received);
+				if (received >= bytes) finish();
 			},
-			onError() {
-				socket.close();
-				reject(new Error("refused"));
-			},
+			onError: () => finish(new Error("the connection failed")),
 		});
 	});
 }

@@ -14,7 +14,7 @@ const tools = join(sdk, "build/bin/lin/release");
 export const outputs = join(root, "build/moddable");
 
 /** Environment in which the SDK's tools run. */
-export const environment = { ...process.env, MODDABLE: sdk, PATH: `${tools}:${join(root, "node_modules/.bin")}:${process.env.PATH}` };
+export const environment = { ...process.env, MODDABLE: sdk, PATH: `${join(import.meta.dirname, "bin")}:${tools}:${process.env.PATH}` };
 
 /** @returns {string | undefined} what the ring lacks on this machine, after an attempt to install what may be installed */
 export function missing() {
