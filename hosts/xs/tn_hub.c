@@ -8,8 +8,6 @@
 
 #define US_PER_MS 1000u
 #define NO_ALARM UINT64_MAX
-/** Calls of clients in one wake-up; a busy thread must not keep the VM from everything else. */
-#define DELIVERIES_MAX 32
 
 struct tn_hub {
 	void *machine;
@@ -17,6 +15,7 @@ struct tn_hub {
 	uint32_t users;
 	_Atomic uint32_t is_posted;
 	bool is_delivering;
+	uint32_t turn;
 	uint64_t alarm;
 	struct tn_client *clients;
 	struct tn_timer *timers; /* the next one first */
@@ -106,6 +105,7 @@ bool tn_client_open(struct tn_client *client, void *machine, void (*deliver)(str
 		return false;
 	client->hub = hub;
 	client->deliver = deliver;
+	client->turn = hub->turn;
 	atomic_store(&client->is_signalled, 0);
 	client->next = hub->clients;
 	hub->clients = client;
@@ -182,12 +182,14 @@ void tn_timer_stop(struct tn_timer *timer)
 	leave(hub);
 }
 
-/** Any client that has its flag set; the list may be another one after each call. */
+/** Any client that has its flag set and was not called in this turn; the list may be another one after each call. */
 static struct tn_client *take_signalled(struct tn_hub *hub)
 {
 	for (struct tn_client *client = hub->clients; client != NULL; client = client->next) {
-		if (atomic_exchange(&client->is_signalled, 0) != 0)
+		if (client->turn != hub->turn && atomic_exchange(&client->is_signalled, 0) != 0) {
+			client->turn = hub->turn;
 			return client;
+		}
 	}
 	return NULL;
 }
@@ -196,14 +198,12 @@ void tn_hub_deliver(struct tn_hub *hub)
 {
 	struct tn_client *client;
 	uint64_t now = now_ms();
-	unsigned deliveries = 0;
 	hub->users++;
 	hub->is_delivering = true;
+	hub->turn++;
 	atomic_store(&hub->is_posted, 0);
-	while (deliveries++ < DELIVERIES_MAX && (client = take_signalled(hub)) != NULL)
+	while ((client = take_signalled(hub)) != NULL)
 		client->deliver(client);
-	if (deliveries > DELIVERIES_MAX && atomic_exchange(&hub->is_posted, 1) == 0)
-		tn_hub_host_post(hub->host);
 	/* Timers started meanwhile wait for the next time, so that one that starts itself anew does not keep the VM. */
 	while (hub->timers != NULL && hub->timers->at <= now) {
 		struct tn_timer *timer = hub->timers;

@@ -2,7 +2,8 @@
  * How native objects reach their VM: one hub a VM, with one wake-up at most on its way, whoever has something to say, and one alarm for all timers.
  *
  *   any thread   tn_client_signal(client)             sets its flag; the first flag posts the wake-up
- *   VM thread    tn_hub_deliver(hub)                   the wake-up has arrived: calls every client that has its flag set, then the timers that are due
+ *   VM thread    tn_hub_deliver(hub)                   the wake-up has arrived: calls every client that has its flag set, once, then the timers that are
+ *                                                      due. What is signalled meanwhile waits for the next wake-up: the SDK's timers come between.
  *
  * A hub begins with its first client and ends with its last one, which the VM's end brings about: it deletes every host object. What a hub needs of
  * the machine (a source of the event loop, a message) is in the four functions at the end, one implementation a host.
@@ -21,6 +22,7 @@ struct tn_client {
 	_Atomic uint32_t is_signalled;
 	/** VM thread, outside of JavaScript. May close any client, this one too. */
 	void (*deliver)(struct tn_client *client);
+	uint32_t turn; /* of the hub, when it was called last */
 	struct tn_client *next;
 };
 
