@@ -1,7 +1,7 @@
 /**
- * Memory of a process, from /proc.
+ * What a process has in use, from /proc.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** @returns {{residentBytes: number, peakBytes: number}} resident set now, and its highest mark */
 export function memoryOf(pid) {
@@ -14,4 +14,26 @@ export function memoryOf(pid) {
 export function processorSeconds(pid) {
 	const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
 	return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** @returns {{threads: string[], files: string[]}} names of its threads, and what its descriptors are, both sorted; numbers of pipes and sockets left out */
+export function holdingsOf(pid) {
+	const each = (folder, look) => readdirSync(`/proc/${pid}/${folder}`).flatMap((name) => look(`/proc/${pid}/${folder}/${name}`) ?? []);
+	const quietly = (look) => (path) => {
+		try {
+			return look(path);
+		} catch {
+			return undefined; // ended meanwhile
+		}
+	};
+	return {
+		threads: each(
+			"task",
+			quietly((path) => readFileSync(`${path}/comm`, "utf8").trim()),
+		).sort(),
+		files: each(
+			"fd",
+			quietly((path) => readlinkSync(path).replace(/\[\d+\]$/, "")),
+		).sort(),
+	};
 }

@@ -28,6 +28,8 @@ import { nodeCommand, root } from "./requirements.js";
  * @property {string} [display] where the simulator shows its window
  * @property {object} [tailnet] further options of the app's node (simulator)
  * @property {object} [env] more of the environment (simulator)
+ * @property {"up" | "life"} [app] what the app is (simulator)
+ * @property {string[]} [around] command that runs the command (simulator)
  * @property {string[]} [nodeArgs] arguments of Node.js that runs it
  * @property {number} [expectPeers] running() also waits for so many peers
  */
@@ -167,11 +169,11 @@ export class SimulatorNode extends CommandNode {
 	constructor(options) {
 		super(options);
 		SimulatorNode.#all.push(this);
-		const { directory, hostname, controlURL, authKey, ca, display, tailnet, env } = options;
+		const { directory, hostname, controlURL, authKey, ca, display, tailnet, env, app = "up", around = [] } = options;
 		const authorities = ca ? [readFileSync(ca, "utf8")] : [];
-		const first = { do: "up", options: { hostname, controlURL, authKey, authorities, store: "node", ...tailnet } };
+		const first = { do: app, options: { hostname, controlURL, authKey, authorities, store: "node", ...tailnet } };
 		const bridge = join(root, "tests/moddable/harness/bridge.js");
-		this.run([process.execPath, bridge, library("tailnet-subject"), directory, JSON.stringify(first)], {
+		this.run([...around, process.execPath, bridge, library("tailnet-subject"), directory, JSON.stringify(first)], {
 			PATH: environment.PATH,
 			HOME: dirname(directory),
 			TMPDIR: dirname(directory),
@@ -179,6 +181,11 @@ export class SimulatorNode extends CommandNode {
 			DISPLAY: display,
 			...env,
 		});
+	}
+
+	/** Process of the simulator itself. */
+	async simulator() {
+		return (await this.waitFor("its process", (event) => event.event === "simulator", 10_000)).pid;
 	}
 }
 

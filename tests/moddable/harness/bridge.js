@@ -5,11 +5,11 @@
  *
  * The app connects to a loopback port ($TAILNET_TEST_PORT), is given the first line, and from then on every line of standard input; what it says is
  * standard output. {"event":"exit","code":N} from the app ends everything with that code. SIGINT and SIGTERM ask the app to close. An app that was
- * loaded anew connects again and is given the first line again. With TAILNET_TEST_BUS the simulator has a session bus of its own, and SIGUSR1 reloads
- * the library, SIGUSR2 quits the simulator as a person would.
+ * loaded anew connects again and is given the first line again. Lines with a member "bridge" are for the bridge: "reload" loads the library anew, "quit"
+ * quits, both as a menu of the simulator does; for that it needs a session bus of its own (DBUS_SESSION_BUS_ADDRESS).
  *
- * Of its own the bridge says {"event":"stack","slots":N}, whenever JavaScript went deeper than before (the simulator samples once a second), and ends
- * with 70 when the engine gives up.
+ * Of its own the bridge says {"event":"simulator","pid":N} at the start, and {"event":"stack","slots":N} whenever JavaScript went deeper than before
+ * (the simulator samples once a second). It ends with 70 when the engine gives up.
  */
 import { execFile, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -21,7 +21,7 @@ const [library, folder, first] = process.argv.slice(2);
 const application = "tech.moddable.mcsim";
 const slotBytes = 32;
 const abortCode = 70;
-const hasBus = process.env.TAILNET_TEST_BUS !== undefined;
+const actions = { reload: "doReloadFile", quit: "doQuit" };
 let app;
 let simulator;
 let isEnding = false;
@@ -60,9 +60,15 @@ function look(line) {
 	}
 }
 
-/** Makes the simulator do what a menu entry of it does. */
-function act(action) {
-	execFile("gapplication", ["action", application, action], (error) => error && console.error(`bridge: ${error.message}`));
+/** A line of standard input. */
+function take(line) {
+	const { bridge, id } = line.includes('"bridge":') ? JSON.parse(line) : {};
+	if (!bridge) send(line);
+	else {
+		execFile("gapplication", ["action", application, actions[bridge]], (error) =>
+			process.stdout.write(`${JSON.stringify({ event: "result", id, ok: !error, ...(error ? { message: error.message } : {}) })}\n`),
+		);
+	}
 }
 
 const server = createServer((socket) => {
@@ -87,20 +93,16 @@ server.listen(0, "127.0.0.1", () => {
 			XDG_CONFIG_HOME: config,
 			XDG_STATE_HOME: state,
 			TAILNET_TEST_PORT: String(server.address().port),
-			...(hasBus ? {} : { DBUS_SESSION_BUS_ADDRESS: "disabled:" }),
+			DBUS_SESSION_BUS_ADDRESS: process.env.DBUS_SESSION_BUS_ADDRESS ?? "disabled:",
 		},
 	});
 	for (const stream of [simulator.stdout, simulator.stderr]) createInterface({ input: stream }).on("line", look);
-	console.error(`bridge: simulator ${simulator.pid}`);
+	process.stdout.write(`${JSON.stringify({ event: "simulator", pid: simulator.pid })}\n`);
 	simulator.on("exit", (code, signal) => {
 		console.error(`bridge: the simulator ended with ${signal ?? code}`);
 		end(signal ? 1 : code);
 	});
 });
 
-createInterface({ input: process.stdin }).on("line", send);
-if (hasBus) {
-	process.on("SIGUSR1", () => act("doReloadFile"));
-	process.on("SIGUSR2", () => act("doQuit"));
-}
+createInterface({ input: process.stdin }).on("line", take);
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => (app ? send('{"do":"close"}') : end(0)));

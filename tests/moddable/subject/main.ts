@@ -1,11 +1,14 @@
 /**
  * The app that the simulator runs for every test: it connects to the port that the environment names, and the first line it is given says what it is:
  *
- *   {"do":"up", ...}   a node with the machine interface of the command (interface/up.ts)
+ *   {"do":"up","options":{...}}   a node with the machine interface of the command (interface/up.ts)
+ *   {"do":"life",...}             nodes that begin and end (../life/life.ts)
  */
+
+import { life } from "life/life";
 import { Line } from "subject/line";
 import { up } from "subject/up";
-import environment from "tn_environment";
+import { environment } from "tn_process";
 
 type First = { do: string; options?: object };
 
@@ -21,6 +24,8 @@ function begin(first: First): (text: string) => void {
 	switch (first.do) {
 		case "up":
 			return up(first.options ?? {}, say);
+		case "life":
+			return life(first.options ?? {}, say);
 		default:
 			say({ event: "error", code: "argument", message: `do: no app called ${first.do}` });
 			return () => {};

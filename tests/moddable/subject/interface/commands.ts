@@ -2,9 +2,8 @@
 
 import HTTPClient from "embedded:network/http/client";
 import { converse } from "classes/converse";
-import Debug from "debug";
-import Instrumentation from "instrumentation";
 import { bulk } from "subject/bulk";
+import { figures } from "subject/figures";
 import { udp } from "subject/udp";
 import type { Say } from "subject/up";
 import type Tailnet from "tailnet";
@@ -64,20 +63,6 @@ function http(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 	});
 }
 
-/** The virtual machine's heap, after garbage collection, and the node's counters. */
-function memory(tailnet: Tailnet): Fields {
-	const figure = (name: Parameters<typeof Instrumentation.map>[0]): number => Instrumentation.get(Instrumentation.map(name)) ?? 0;
-	Debug.gc();
-	return {
-		slotBytes: figure("XS Slot Heap Used"),
-		chunkBytes: figure("XS Chunk Heap Used"),
-		stackBytes: figure("XS Stack Used"),
-		keys: figure("XS Keys Used"),
-		sdkTimers: figure("Timers"),
-		counters: tailnet.counters,
-	};
-}
-
 function self(tailnet: Tailnet): Fields {
 	const { name, addresses, state, reason, homeRegion, keyExpiry, health } = tailnet;
 	return { name, addresses, state, reason, homeRegion, keyExpiry, health };
@@ -118,7 +103,7 @@ const actions: Record<string, (tailnet: Tailnet, fields: Fields) => Fields | Pro
 	async netcheck(tailnet) {
 		return { ...(await tailnet.netcheck()) };
 	},
-	memory,
+	memory: (tailnet) => ({ ...figures(), counters: tailnet.counters }),
 	converse,
 	rebind(tailnet) {
 		tailnet.rebind();

@@ -1,6 +1,7 @@
 /*
- * A variable of the process's environment.
+ * The app's process, for tests.
  */
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "xsmc.h"
@@ -11,4 +12,10 @@ void xs_tn_environment(xsMachine *the)
 	const char *value = getenv(xsmcToString(xsArg(0)));
 	if (value != NULL)
 		xsmcSetString(xsResult, (char *)(uintptr_t)value);
+}
+
+void xs_tn_malloced_bytes(xsMachine *the)
+{
+	struct mallinfo2 figures = mallinfo2();
+	xsmcSetNumber(xsResult, (double)figures.uordblks + (double)figures.hblkhd);
 }

@@ -1,0 +1,26 @@
+/** What the virtual machine and the process have in use, after garbage collection. */
+import Debug from "debug";
+import Instrumentation from "instrumentation";
+import { mallocedBytes } from "tn_process";
+
+export interface Figures {
+	slotBytes: number;
+	chunkBytes: number;
+	keys: number;
+	sdkTimers: number;
+	nativeBytes: number;
+}
+
+export function figures(): Figures {
+	const figure = (name: Parameters<typeof Instrumentation.map>[0]): number => Instrumentation.get(Instrumentation.map(name)) ?? 0;
+	// Twice: what destructors let go of in the first run is garbage in the second.
+	Debug.gc();
+	Debug.gc();
+	return {
+		slotBytes: figure("XS Slot Heap Used"),
+		chunkBytes: figure("XS Chunk Heap Used"),
+		keys: figure("XS Keys Used"),
+		sdkTimers: figure("Timers"),
+		nativeBytes: mallocedBytes(),
+	};
+}

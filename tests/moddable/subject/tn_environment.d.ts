@@ -1,3 +1,0 @@
-declare module "tn_environment" {
-	export default function environment(name: string): string | undefined;
-}

@@ -1,0 +1,4 @@
+declare module "tn_process" {
+	export function environment(name: string): string | undefined;
+	export function mallocedBytes(): number;
+}
