@@ -80,7 +80,7 @@ export class HealthWatch {
 	#fullPools(now: number): string[] {
 		const full: string[] = [];
 		for (const [name, count] of Object.entries(this.#owner.counters)) {
-			if (!/full$/i.test(name)) continue;
+			if (!name.endsWith("full") && !name.endsWith("Full")) continue;
 			const seen = this.#refusals.get(name) ?? { count: 0, atMS: Number.NEGATIVE_INFINITY };
 			if (count > seen.count) seen.atMS = now;
 			seen.count = count;

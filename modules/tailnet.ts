@@ -109,6 +109,12 @@ function guarded(tailnet: { report(error: unknown): void }, action: () => void):
 	}
 }
 
+/** The address of a prefix text. */
+function withoutBits(prefix: string): string {
+	const slash = prefix.indexOf("/");
+	return slash < 0 ? prefix : prefix.slice(0, slash);
+}
+
 export default class Tailnet {
 	/** Classes bound to this node, to the ECMA-419 contract: give them as `io` to the SDK's clients and servers. */
 	readonly TCP: new (
@@ -382,8 +388,8 @@ export default class Tailnet {
 		return {
 			id: view.id,
 			name: view.name,
-			address: view.addresses[0]?.replace(/\/\d+$/, "") ?? "",
-			addresses: view.addresses.map((address) => address.replace(/\/\d+$/, "")),
+			address: withoutBits(view.addresses[0] ?? ""),
+			addresses: view.addresses.map(withoutBits),
 			online: view.online,
 			expired: view.expired,
 			relay: view.homeRegion === 0 ? undefined : this.#node.regionCode(view.homeRegion),
@@ -413,7 +419,7 @@ export default class Tailnet {
 	#pingPeerAPI(index: number, timeoutMS: number): Promise<PingAnswer> {
 		const view = this.#node.netmap.peers.view(index);
 		const own = this.#node.netmap.self;
-		const address = view?.addresses.find((text) => (text.includes(":") ? own.address6 && view.peerAPI6 : own.address4 && view.peerAPI4))?.replace(/\/\d+$/, "");
+		const address = withoutBits(view?.addresses.find((text) => (text.includes(":") ? own.address6 && view.peerAPI6 : own.address4 && view.peerAPI4)) ?? "");
 		if (!view || !address) return Promise.reject(new TailnetError("no-route", "the peer announces no PeerAPI"));
 		const isV6 = address.includes(":");
 		const port = isV6 ? view.peerAPI6 : view.peerAPI4;

@@ -11,6 +11,17 @@ export function isDigits(text: string, most: number): boolean {
 	return true;
 }
 
+/** Whether text is hexadecimal digits, in either case, as many as length says. */
+export function isHex(text: string, length: number): boolean {
+	if (text.length !== length) return false;
+	for (let i = 0; i < length; i += 1) {
+		const code = text.charCodeAt(i);
+		const letter = code | 0x20;
+		if (!((code >= 48 && code <= 57) || (letter >= 97 && letter <= 102))) return false;
+	}
+	return true;
+}
+
 /** Value of a decimal number of at most three digits without leading zeros; -1 for any other text. */
 export function parseSmall(text: string): number {
 	if (!isDigits(text, 3) || (text.length > 1 && text.charCodeAt(0) === 48)) return -1;

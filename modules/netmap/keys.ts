@@ -5,6 +5,7 @@
  *
  * The all-zero key means "absent". Parsers take upper-case hex; prefix and length must be exact.
  */
+import { isHex } from "./digits.js";
 
 export const KEY_BYTES = 32;
 
@@ -19,7 +20,7 @@ const DIGITS = "0123456789abcdef";
 export function parseKeyInto(text: string, prefix: KeyPrefix, bytes: Uint8Array, offset: number): boolean {
 	if (!text.startsWith(prefix)) return false;
 	const hex = text.slice(prefix.length);
-	if (!/^[0-9a-fA-F]{64}$/.test(hex)) return false;
+	if (!isHex(hex, 2 * KEY_BYTES)) return false;
 	// Six digits a step: parseInt is native in XS and a loop turn is not. 64 = 10 * 6 + 4.
 	let at = offset;
 	for (let i = 0; i < 60; i += 6) {

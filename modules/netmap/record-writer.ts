@@ -6,6 +6,7 @@
 import { utf8Encode } from "tailnet/host";
 import { ENDPOINT_BYTES, maskAddress, PREFIX_BYTES, parseAddressInto, parseEndpointInto, parsePrefixInto } from "./address.js";
 import { MAXIMUM_RECORD_BYTES } from "./arena.js";
+import { isDigits } from "./digits.js";
 import type { Interner } from "./interner.js";
 import { parseKeyInto } from "./keys.js";
 import { flagMember, listMember, type Members, numberMember, objectMember, objectOf, optionalFlag, textMember, textsMember, WrongType } from "./members.js";
@@ -295,7 +296,8 @@ export function homeRegion(node: Members): number {
 	const region = numberMember(node, "HomeDERP");
 	if (region !== 0) return fitRegion(region);
 	const legacy = textMember(node, "DERP");
-	return legacy.startsWith(DERP_MAGIC) && /^[0-9]{1,5}$/.test(legacy.slice(DERP_MAGIC.length)) ? fitRegion(Number(legacy.slice(DERP_MAGIC.length))) : 0;
+	const number = legacy.startsWith(DERP_MAGIC) ? legacy.slice(DERP_MAGIC.length) : "";
+	return isDigits(number, 5) ? fitRegion(Number(number)) : 0;
 }
 
 /** Regions travel in 16 bits (protocol/relay.md §3.1); another one cannot be anybody's home. */
