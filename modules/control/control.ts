@@ -13,7 +13,7 @@
  * Any failure closes the session and leads to "waiting". The map in force stays, whatever happens here. What types.ts calls the state is what a person
  * should see of it.
  */
-import { monotonicMS, startTimer, stopTimer, utf8Encode, wallClockMS } from "tailnet/host";
+import { log, monotonicMS, startTimer, stopTimer, utf8Encode, wallClockMS } from "tailnet/host";
 import { TailnetError } from "../errors.js";
 import type { Timer } from "../host-contract.js";
 import type { MapMessage } from "../netmap/types.js";
@@ -24,6 +24,7 @@ import { HoldWatch } from "./hold-watch.js";
 import { authorityOf, parseURL, type Target } from "./http1.js";
 import { Login, type LoginStep } from "./login.js";
 import { MapPoll } from "./map-poll.js";
+import { printable } from "./noise.js";
 import type { NoiseStream } from "./noise-stream.js";
 import { Owner } from "./owner.js";
 import { PingResponder } from "./ping-request.js";
@@ -88,6 +89,8 @@ export class Control {
 	#sessionSinceMS = 0;
 	/** The present session has brought a map message. */
 	#hasMap = false;
+	/** URL that control wanted a person to visit last. */
+	#poppedURL = "";
 	/** Sessions in a row that died soon after their map. */
 	#shortLives = 0;
 	#isClosed = false;
@@ -331,7 +334,7 @@ export class Control {
 		switch (step.kind) {
 			case "show":
 				this.#owner.setState(this.#login.isRenewing ? "key-expired" : "needs-login", "a person has to log in");
-				this.#owner.tell((callbacks) => callbacks.onLogin(step.url));
+				this.#owner.tell((callbacks) => callbacks.onLogin(printable(step.url)));
 				if (this.#session === session) this.#again(session);
 				return;
 			case "send":
@@ -410,6 +413,10 @@ export class Control {
 		if (message.pingRequest) {
 			const request = message.pingRequest;
 			this.#owner.tell(() => this.#pings.receive(request, session));
+		}
+		if (message.popBrowserURL && message.popBrowserURL !== this.#poppedURL) {
+			this.#poppedURL = message.popBrowserURL;
+			log("warning", `control asks a person to visit ${printable(this.#poppedURL)}`);
 		}
 		this.#owner.tell((callbacks) => callbacks.onMap(message));
 		if (this.#session !== session || !message.debug) return;

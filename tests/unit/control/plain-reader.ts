@@ -2,7 +2,7 @@
 import type { MapFailure, MapMessage, MapReading } from "../../../modules/netmap/types.js";
 import { concat, latin1 } from "./pieces.js";
 
-type Wire = { KeepAlive?: boolean; Node?: unknown; PingRequest?: MapMessage["pingRequest"]; Debug?: MapMessage["debug"] };
+type Wire = { KeepAlive?: boolean; PopBrowserURL?: string; Node?: unknown; PingRequest?: MapMessage["pingRequest"]; Debug?: MapMessage["debug"] };
 
 export class PlainReader implements MapReading {
 	failure: MapFailure | undefined;
@@ -40,6 +40,7 @@ export class PlainReader implements MapReading {
 				keepAlive: wire.KeepAlive === true,
 				...(wire.PingRequest ? { pingRequest: wire.PingRequest } : {}),
 				...(wire.Debug ? { debug: wire.Debug } : {}),
+				...(wire.PopBrowserURL ? { popBrowserURL: wire.PopBrowserURL } : {}),
 			});
 		}
 		return messages;

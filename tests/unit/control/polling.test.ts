@@ -320,6 +320,12 @@ describe("map poll", () => {
 		expect([node.control.status.state, node.control.status.reason, testing.timers]).toEqual(["stopped", "control asked the node to exit (code 3)", 0]);
 	});
 
+	test("a URL that control wants a person to visit is logged, once each, in printable characters", () => {
+		const { server } = begin();
+		for (const PopBrowserURL of ["https://c/check/1", "https://c/check/1", "https://c/\u001b[2J"]) server.send({ PopBrowserURL });
+		expect(testing.lines).toEqual(["warning: control asks a person to visit https://c/check/1", "warning: control asks a person to visit https://c/ [2J"]);
+	});
+
 	test("a callback that throws is logged and ends nothing", () => {
 		const { server, node } = begin();
 		Object.defineProperty(node.messages, "push", {

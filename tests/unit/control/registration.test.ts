@@ -98,6 +98,15 @@ describe("registration", () => {
 		expect(node.control.status.sessions).toBe(1);
 	});
 
+	test("[control 12] a URL is shown in one line of printable characters, and followed up as it came", () => {
+		const { server, node } = begin({ authKey: "" });
+		registers(server, login("https://l/1\u001b[2J\r\nrun this"), () => undefined);
+		run(server, node);
+		expect(node.logins).toEqual(["https://l/1 [2J run this"]);
+		expect(sent(server)[1]?.["Followup"]).toBe("https://l/1\u001b[2J\r\nrun this");
+		node.control.close();
+	});
+
 	test("[control 12] the follow-up survives a disconnect", () => {
 		const { server, node } = begin({ authKey: "" });
 		registers(server, login("https://login.example/a/1"), () => undefined, OK);
