@@ -58,7 +58,7 @@ size_t tn_node_vm_counters(struct tn_node *node, struct tn_counter *counters, si
 	    {"memoryRefused", (double)s->no_memory + node->no_memory},
 	    {"streamsOverrun", s->overruns},
 	    {"segmentsScattered", node->interface.scattered},
-	    {"optionsLate", node->interface.late_options},
+	    {"droppedUnfit", node->interface.unfit},
 	    {"segmentsCoalesced", node->interface.coalesced},
 	    {"droppedNotOurs", node->interface.not_ours},
 	    {"icmpIgnored", node->interface.icmp_ignored},

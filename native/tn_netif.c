@@ -296,7 +296,7 @@ static bool is_for_others(const struct tn_packet *packet, uint8_t index)
 static bool is_late_option(const uint8_t *bytes, const struct tn_packet *packet)
 {
 	const uint8_t *tcp = bytes + packet->transport;
-	if (packet->protocol != TN_PROTOCOL_TCP || (packet->tcp_flags & TN_TCP_SYN) != 0)
+	if ((packet->tcp_flags & TN_TCP_SYN) != 0)
 		return false;
 	size_t end = (tcp[TCP_OFFSET] >> 4) * 4u, length = packet->length - packet->transport;
 	for (size_t at = TCP_HEADER; at < end && at < length && tcp[at] != TCP_OPTION_END;) {
@@ -311,19 +311,60 @@ static bool is_late_option(const uint8_t *bytes, const struct tn_packet *packet)
 }
 
 /** Whether a small segment is one too many of those out of order. */
-static bool is_scattered(const uint8_t *bytes, const struct tn_packet *packet, uint8_t index)
+static bool is_scattered(const struct tcp_pcb *pcb, uint32_t sequence, uint32_t length)
 {
-	const uint8_t *tcp = bytes + packet->transport;
-	if (packet->protocol != TN_PROTOCOL_TCP || packet->length <= packet->transport + (tcp[TCP_OFFSET] >> 4) * 4u ||
-	    packet->length > (size_t)packet->transport + TCP_HEADER + SMALL_SEGMENT)
-		return false;
-	const struct tcp_pcb *pcb = tn_coalesce_find_any(packet->destination_port, packet->source, packet->source_port, index);
-	if (pcb == NULL || pcb->rcv_nxt == tn_load32be(tcp + TCP_SEQUENCE))
+	if (length == 0 || length > SMALL_SEGMENT || pcb->rcv_nxt == sequence)
 		return false;
 	unsigned count = 0;
 	for (const struct tcp_seg *segment = pcb->ooseq; segment != NULL && count < OUT_OF_ORDER_MAX; segment = segment->next)
 		count++;
 	return count >= OUT_OF_ORDER_MAX;
+}
+
+/**
+ * Whether a segment lies where no peer has a reason to send one: out of order and in part beyond our window, or behind an end told before. lwIP would keep the
+ * first, carry the end of the second to where it must not be, and end the process when all before it has come.
+ */
+static bool is_misplaced(const struct tcp_pcb *pcb, uint32_t sequence, uint32_t length, bool is_end)
+{
+	uint32_t end = sequence + length;
+	if (TCP_SEQ_GT(sequence, pcb->rcv_nxt) && TCP_SEQ_GT(end + is_end, pcb->rcv_nxt + pcb->rcv_wnd))
+		return true;
+	const struct tcp_seg *last = pcb->ooseq;
+	while (last != NULL && last->next != NULL)
+		last = last->next;
+	return last != NULL && (TCPH_FLAGS(last->tcphdr) & TCP_FIN) != 0 && TCP_SEQ_GT(end, last->tcphdr->seqno + last->len);
+}
+
+/** Whether lwIP shall not see a segment. */
+static bool is_unfit_segment(struct tn_netif *interface, const uint8_t *bytes, const struct tn_packet *packet)
+{
+	const uint8_t *tcp = bytes + packet->transport;
+	size_t header = packet->transport + (tcp[TCP_OFFSET] >> 4) * 4u;
+	uint32_t sequence = tn_load32be(tcp + TCP_SEQUENCE), length = packet->length > header ? (uint32_t)(packet->length - header) : 0;
+	bool is_end = (packet->tcp_flags & TN_TCP_FIN) != 0;
+	if (is_late_option(bytes, packet)) {
+		interface->unfit++;
+		return true;
+	}
+	if (length == 0 && !is_end)
+		return false;
+	const struct tcp_pcb *pcb = tn_coalesce_find_any(packet->destination_port, packet->source, packet->source_port, netif_get_index(&interface->netif));
+	if (pcb == NULL || pcb->state < SYN_RCVD)
+		return false;
+	bool is_one_too_many = is_scattered(pcb, sequence, length), has_no_place = is_misplaced(pcb, sequence, length, is_end);
+	interface->scattered += is_one_too_many;
+	interface->unfit += has_no_place;
+	return is_one_too_many || has_no_place;
+}
+
+/** Whether lwIP has anything that takes a packet. TCP comes whole: nobody sends larger segments than we say, and what is put together from fragments nobody judges. */
+static bool is_of_use(const uint8_t *bytes, const struct tn_packet *packet)
+{
+	bool is_fragment = packet->version == 4 && (tn_load16be(bytes + 6) & 0x3fff) != 0;
+	if (packet->protocol == TN_PROTOCOL_FRAGMENT)
+		return bytes[9] == TN_PROTOCOL_UDP || bytes[9] == TN_PROTOCOL_ICMP4;
+	return (packet->protocol == TN_PROTOCOL_TCP && !is_fragment) || packet->protocol == TN_PROTOCOL_UDP || tn_packet_is_icmp(packet);
 }
 
 void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *packet)
@@ -334,6 +375,10 @@ void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *pac
 		return;
 	if (packet->protocol == TN_PROTOCOL_ICMP6 && packet->version == 6 && !tn_packet_is_echo_request(packet)) {
 		interface->icmp_ignored++;
+		return;
+	}
+	if (!is_of_use(bytes, packet)) {
+		interface->unfit++;
 		return;
 	}
 	if (tn_coalesce_add(&interface->run, bytes, packet, index))
@@ -347,14 +392,8 @@ void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *pac
 		interface->not_ours++;
 		return;
 	}
-	if (is_late_option(bytes, packet)) {
-		interface->late_options++;
+	if (packet->protocol == TN_PROTOCOL_TCP && is_unfit_segment(interface, bytes, packet))
 		return;
-	}
-	if (is_scattered(bytes, packet, index)) {
-		interface->scattered++;
-		return;
-	}
 	if (tn_packet_is_tcp_open(packet) && !may_open(interface)) {
 		interface->half_open_dropped++;
 		return;

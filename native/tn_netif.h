@@ -29,7 +29,7 @@ struct tn_netif {
 #if TN_STACK_APART
 	struct tn_crossing crossing;
 #endif
-	uint32_t half_open_dropped, coalesced, unreachable_suppressed, leaked, icmp_ignored, not_ours, scattered, late_options;
+	uint32_t half_open_dropped, coalesced, unreachable_suppressed, leaked, icmp_ignored, not_ours, scattered, unfit;
 };
 
 /** Adds the interface to lwIP, without addresses. @return false when lwIP refuses (memory) */

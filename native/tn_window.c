@@ -37,4 +37,7 @@ void tn_window_open(struct tcp_pcb *pcb, uint32_t length)
 void tn_window_restore(struct tcp_pcb *pcb)
 {
 	pcb->rcv_wnd = TCP_WND_MAX(pcb);
+#if TCP_QUEUE_OOSEQ
+	tcp_free_ooseq(pcb); /* beyond that window lwIP must keep nothing, and nobody reads it */
+#endif
 }

@@ -305,8 +305,8 @@ TN_TEST_DESKTOP("an acknowledgement of more than 64 KB, of which lwIP tells in t
 	net_free(c.net);
 }
 
-/** The raw peer opens a connection to our port 7 with the given window, and says nothing of its largest segment. */
-static struct connection open_narrow(uint16_t window)
+/** The raw peer opens a connection to our port 7 with the given window, and tells of nothing but that its windows are scaled, if they are. */
+static struct connection open_narrow(uint16_t window, bool is_scaled)
 {
 	struct connection c = {.net = net_new()};
 	uint8_t packet[128];
@@ -315,7 +315,9 @@ static struct connection open_narrow(uint16_t window)
 	net_listen(c.host, 7);
 	net_settle(c.net);
 	net_raw_handshake(c.raw);
-	size_t length = net_tcp(packet, c.raw->address4, c.host->address4, 1234, 7, PEER_SEQUENCE - 1, 0, TN_TCP_SYN, NULL, 0);
+	size_t length =
+	    net_tcp(packet, c.raw->address4, c.host->address4, 1234, 7, PEER_SEQUENCE - 1, 0, TN_TCP_SYN, (const uint8_t[]){3, 3, 2, 0}, is_scaled ? 4 : 0);
+	packet[32] = is_scaled ? 0x60 : 0x50;
 	tn_store16be(packet + 34, window);
 	tn_store16be(packet + 36, 0);
 	tn_checksum_fill(packet, length);
@@ -330,7 +332,7 @@ static struct connection open_narrow(uint16_t window)
 
 TN_TEST("a connection goes on whose last byte a probe of the closed window carried: there is nothing to probe with any more")
 {
-	struct connection c = open_narrow(0);
+	struct connection c = open_narrow(0, false);
 	size_t segments;
 	write_zeros(&c, 1);
 	net_run(c.net, 3000);
@@ -346,7 +348,7 @@ TN_TEST("a connection goes on whose last byte a probe of the closed window carri
 
 TN_TEST("a connection that is closed goes on in the same way")
 {
-	struct connection c = open_narrow(1000);
+	struct connection c = open_narrow(1000, false);
 	size_t segments;
 	write_zeros(&c, 1000);
 	CHECK_EQ(sent_up_to(&c, &segments) - c.sequence, 1000);
@@ -365,7 +367,7 @@ TN_TEST("a connection that is closed goes on in the same way")
 TN_TEST("a window of two bytes after one of none or one: what waits in a longer segment leaves before anything is put behind it")
 {
 	for (uint16_t before = 0; before < 2; before++) {
-		struct connection c = open_narrow(before);
+		struct connection c = open_narrow(before, false);
 		size_t segments;
 		write_zeros(&c, 1800);
 		say(&c, PEER_SEQUENCE, c.sequence, 2, 0);
@@ -404,7 +406,7 @@ TN_TEST("a peer cannot make its largest segment smaller once the connection is o
 	write_zeros(&c, 4000);
 	CHECK_EQ(sent_up_to(&c, &segments) - c.sequence, 1240);
 	say_segment(&c, c.sequence + 1240, 700, 10);
-	CHECK_EQ(net_counter(c.host, "optionsLate"), 1);
+	CHECK_EQ(net_counter(c.host, "droppedUnfit"), 1);
 	write_zeros(&c, 4000);
 	net_run(c.net, 5000);
 	say(&c, PEER_SEQUENCE, c.sequence + 1240, 60000, 0);
@@ -412,5 +414,78 @@ TN_TEST("a peer cannot make its largest segment smaller once the connection is o
 	for (unsigned i = 0; i < 10; i++)
 		say(&c, PEER_SEQUENCE, sent_up_to(&c, &segments), 60000, 0);
 	CHECK_EQ(sent_up_to(&c, &segments) - c.sequence, 8000);
+	net_free(c.net);
+}
+
+/** lwIP's connection. */
+static struct tcp_pcb *pcb_of(const struct connection *c)
+{
+	return tn_coalesce_find(7, c->raw->address4, 1234, netif_get_index(&c->host->node->interface.netif));
+}
+
+/** The raw peer sends a segment, with flags besides ACK. */
+static void send_piece(struct connection *c, uint32_t sequence, size_t length, uint8_t flags)
+{
+	uint8_t packet[1400], payload[1240] = {0};
+	size_t total = net_tcp(packet, c->raw->address4, c->host->address4, 1234, 7, sequence, c->sequence, TN_TCP_ACK | flags, payload, length);
+	net_raw_packet(c->raw, packet, total);
+	net_settle(c->net);
+}
+
+/** Fills our window in order until that much is left of it. @return sequence number of what is next */
+static uint32_t fill_window(struct connection *c, uint32_t left)
+{
+	uint32_t rest;
+	while ((rest = pcb_of(c)->rcv_wnd - left) > 0)
+		send_piece(c, pcb_of(c)->rcv_nxt, rest < 1240 ? rest : 1240, 0);
+	return pcb_of(c)->rcv_nxt;
+}
+
+static uint32_t read_all(const struct connection *c)
+{
+	uint8_t piece[4096];
+	uint32_t total = 0;
+	for (size_t length; (length = tn_node_vm_read(c->host->node, c->socket, piece, sizeof piece)) > 0;)
+		total += (uint32_t)length;
+	return total;
+}
+
+TN_TEST("a segment out of order that reaches beyond our window is not kept")
+{
+	struct connection c = open_narrow(1000, false);
+	uint32_t next = fill_window(&c, 400);
+	send_piece(&c, next + 300, 200, 0);
+	send_piece(&c, next, 300, 0);
+	send_piece(&c, next + 300, 100, 0);
+	CHECK_EQ(pcb_of(&c)->rcv_wnd, 0);
+	CHECK_EQ(read_all(&c), next + 400 - PEER_SEQUENCE);
+	net_free(c.net);
+}
+
+TN_TEST("of an end that was told out of order, and data behind it, the data is dropped")
+{
+	struct connection c = open_narrow(1000, false);
+	uint32_t next = fill_window(&c, 400);
+	send_piece(&c, next + 100, 0, TN_TCP_FIN);
+	send_piece(&c, next, 400, 0);
+	send_piece(&c, next + 100, 300, 0);
+	send_piece(&c, next, 100, 0);
+	CHECK_EQ(pcb_of(&c)->state, CLOSE_WAIT);
+	CHECK_EQ(read_all(&c), next + 100 - PEER_SEQUENCE);
+	net_free(c.net);
+}
+
+TN_TEST_DESKTOP("a connection that was closed over a gap of a wide window is reset when the gap closes, and nothing else happens")
+{
+	struct connection c = open_narrow(1000, true);
+	CHECK(pcb_of(&c)->rcv_wnd > TCP_WND);
+	for (uint32_t i = 1; i < 80; i++)
+		send_piece(&c, PEER_SEQUENCE + i * 1240, 1240, 0);
+	net_handle_command(c.host, TN_COMMAND_SOCKET_CLOSE, c.socket, 0, 0);
+	net_settle(c.net);
+	REQUIRE(pcb_of(&c) != NULL);
+	CHECK_EQ(pcb_of(&c)->state, FIN_WAIT_1);
+	send_piece(&c, PEER_SEQUENCE, 1240, 0);
+	CHECK(pcb_of(&c) == NULL);
 	net_free(c.net);
 }

@@ -127,6 +127,48 @@ TN_TEST("the answer to a long echo request comes in fragments, all of them, what
 	net_free(net);
 }
 
+/** Sends an IPv4 packet in two fragments, the first with 160 bytes of payload. */
+static void send_fragments(struct raw *raw, const uint8_t *packet, size_t length)
+{
+	uint8_t fragment[2048];
+	size_t first = 20 + 160, rest = length - first;
+	memcpy(fragment, packet, first);
+	tn_store16be(fragment + 2, (uint16_t)first);
+	tn_store16be(fragment + 6, 0x2000);
+	tn_store16be(fragment + 10, 0);
+	tn_store16be(fragment + 10, tn_checksum_ip4(fragment, 20));
+	net_raw_packet(raw, fragment, first);
+	memcpy(fragment + 20, packet + first, rest);
+	tn_store16be(fragment + 2, (uint16_t)(20 + rest));
+	tn_store16be(fragment + 6, 160 / 8);
+	tn_store16be(fragment + 10, 0);
+	tn_store16be(fragment + 10, tn_checksum_ip4(fragment, 20));
+	net_raw_packet(raw, fragment, 20 + rest);
+	net_settle(raw->net);
+}
+
+TN_TEST("a UDP datagram in fragments is delivered; TCP in fragments, and protocols that lwIP has nothing for, are not given to it")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	struct raw *raw = net_raw(a, 3, NULL, 0, 0);
+	uint8_t packet[2048], payload[500] = {0};
+	net_bind(a, 7);
+	net_listen(a, 7);
+	net_settle(net);
+	net_raw_handshake(raw);
+	send_fragments(raw, packet, net_udp(packet, raw->address4, a->address4, 1, 7, payload, sizeof payload));
+	CHECK_EQ(net_count(a, TN_EVENT_UDP_RECEIVED), 1);
+	CHECK_EQ(net_counter(a, "droppedUnfit"), 0);
+	send_fragments(raw, packet, net_tcp(packet, raw->address4, a->address4, 1, 7, 1000, 0, TN_TCP_SYN, payload, sizeof payload));
+	CHECK_EQ(count(raw, TN_PROTOCOL_TCP), 0);
+	CHECK_EQ(net_counter(a, "droppedUnfit"), 2);
+	net_raw_packet(raw, packet, net_ip(packet, raw->address4, a->address4, 200, payload, 100));
+	net_settle(net);
+	CHECK_EQ(net_counter(a, "droppedUnfit"), 3);
+	net_free(net);
+}
+
 TN_TEST("[tunnel 43] multicast, broadcast and link-local never leave and never enter")
 {
 	static const uint8_t destinations[][16] = {
