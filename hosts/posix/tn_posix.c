@@ -22,6 +22,7 @@
 #include <sys/eventfd.h>
 #endif
 #include "tn_port.h"
+#include "tn_thread_name.h"
 #include "tn_udp.h"
 
 #define US_PER_MS 1000u
@@ -233,6 +234,7 @@ static void *run(void *unused)
 	struct pollfd *fds = NULL;
 	size_t fd_count = 0;
 	(void)unused;
+	tn_thread_name("tailnet");
 	for (;;) {
 		size_t nodes = 0;
 		bool has_more = false;

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "tn_resolve.h"
+#include "tn_thread_name.h"
 
 struct tn_resolve {
 	pthread_mutex_t lock;
@@ -52,6 +53,7 @@ static void *run(void *context)
 {
 	struct tn_resolve *resolve = context;
 	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found = NULL;
+	tn_thread_name("tailnet names");
 	int error = getaddrinfo(resolve->host, NULL, &hints, &found);
 	if (error == 0) {
 		add(resolve, found, AF_INET);

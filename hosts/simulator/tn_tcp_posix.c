@@ -14,9 +14,10 @@
 #include <unistd.h>
 
 #include "tn_connection.h"
-#include "tn_port.h"
 #include "tn_host.h"
+#include "tn_port.h"
 #include "tn_tcp.h"
+#include "tn_thread_name.h"
 
 #define US_PER_MS 1000u
 #define STREAMS_MAX 64
@@ -198,6 +199,7 @@ static void *run(void *unused)
 {
 	uint64_t next;
 	(void)unused;
+	tn_thread_name("tailnet streams");
 	while ((next = tn_connections_turn(tn_host_now_us() / US_PER_MS)) != 0)
 		wait_until(next);
 	return NULL;
