@@ -26,7 +26,6 @@ export function use(tailnet: Tailnet): void {
 	new tailnet.Resolver().resolve({ host: asked, onResolved: ignore, onError: ignore });
 	for (const kind of ["disco", "tsmp", "icmp", "peerapi"] as const) for (const peer of tailnet.peers) tailnet.ping(peer.address, { kind }).catch(ignore);
 	tailnet.netcheck().catch(ignore);
-	tailnet.resolve("nowhere.invalid").catch(ignore);
 }
 
 /**
