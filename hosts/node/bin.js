@@ -7,7 +7,7 @@ import "./version.js";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildAddon, missingPackages } from "./build-addon.js";
+import { buildAddon, findAddon, missingPackages } from "./build-addon.js";
 
 const packageFolder = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const main = join(packageFolder, "dist", "hosts", "node", "cli", "main.js");
@@ -15,7 +15,10 @@ const main = join(packageFolder, "dist", "hosts", "node", "cli", "main.js");
 const words = process.argv.slice(2);
 const isHelp = words.length === 0 || words.some((word) => ["help", "--help", "-h"].includes(word));
 
-const missing = isHelp ? [] : missingPackages();
+const inCache = !existsSync(join(packageFolder, "scripts")); // these are not in the package
+const addon = isHelp ? undefined : findAddon(inCache);
+
+const missing = isHelp || addon ? [] : missingPackages();
 if (missing.length > 0) {
 	const ofNode = missing.filter((name) => name === "node-api-headers");
 	const line =
@@ -28,7 +31,6 @@ if (!existsSync(main)) {
 	process.exit(5);
 }
 if (!isHelp) {
-	const cache = !existsSync(join(packageFolder, "scripts")); // these are not in the package
-	process.env.TAILNET_ADDON = await buildAddon({ cache, onBuild: () => console.error("tailnet: building the native core, once") });
+	process.env.TAILNET_ADDON = addon ?? (await buildAddon({ cache: inCache, onBuild: () => console.error("tailnet: building the native core, once") }));
 }
 await import(main);

@@ -16,7 +16,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
-const folders = ["native", "hosts/posix", "hosts/node"];
+const folders = ["native", "hosts", "hosts/posix", "hosts/node"];
+const addonName = "tailnet.node";
 const parallel = 2;
 
 /** Where Debian and Homebrew keep the headers that do not lie on the compiler's own path. */
@@ -88,28 +89,40 @@ export function missingPackages() {
 	return missing;
 }
 
-function listSources() {
-	const sources = [];
-	for (const folder of folders) {
-		for (const name of readdirSync(join(root, folder)).sort()) {
-			if (name.endsWith(".c")) {
-				sources.push(join(folder, name));
-			}
-		}
-	}
-	return sources;
+/** Sources and headers, relative to the package. */
+function listFiles() {
+	return folders.flatMap((folder) =>
+		readdirSync(join(root, folder))
+			.filter((name) => /\.[ch]$/.test(name))
+			.sort()
+			.map((name) => join(folder, name)),
+	);
 }
 
 function hashOfSources() {
 	const hash = createHash("sha256").update(`${process.platform} ${process.arch}\0`);
-	for (const folder of folders) {
-		for (const name of readdirSync(join(root, folder)).sort()) {
-			if (/\.[ch]$/.test(name)) {
-				hash.update(name).update(readFileSync(join(root, folder, name)));
-			}
-		}
-	}
+	for (const file of listFiles()) hash.update(basename(file)).update(readFileSync(join(root, file)));
 	return hash.digest("hex").slice(0, 16);
+}
+
+/** Where builds go: the package's own folder, or one of the user's cache that is named by the sources. */
+function outputFolder(inCache) {
+	const own = join(root, "build");
+	if (!inCache && isWritable(own)) return own;
+	return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "tailnet", hashOfSources());
+}
+
+/**
+ * The addon that is there already, found without asking a compiler anything.
+ * @param {boolean} inCache as `cache` of buildAddon
+ * @returns {string | undefined} absolute path; undefined if there is none, or none that is as new as its sources
+ */
+export function findAddon(inCache) {
+	const folder = outputFolder(inCache);
+	const addon = join(folder, addonName);
+	const made = timeOf(addon);
+	const isNamedBySources = folder !== join(root, "build");
+	return made > 0 && (isNamedBySources || listFiles().every((file) => timeOf(join(root, file)) <= made)) ? addon : undefined;
 }
 
 function isWritable(folder) {
@@ -179,10 +192,8 @@ export async function buildAddon(options = {}) {
 	if (missing.length > 0) {
 		throw Object.assign(new Error(`to compile the native core these are missing: ${missing.join(" ")}`), { missing });
 	}
-	const own = join(root, "build");
-	const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "tailnet");
-	const folder = !options.cache && isWritable(own) ? own : join(cache, hashOfSources());
-	const addon = join(folder, options.output ?? "tailnet.node");
+	const folder = outputFolder(options.cache);
+	const addon = join(folder, options.output ?? addonName);
 	const compiler = findCompiler();
 	const sodium = sodiumFlags();
 	const darwin = process.platform === "darwin";
@@ -218,7 +229,7 @@ export async function buildAddon(options = {}) {
 	mkdirSync(objects, { recursive: true });
 	const made = [];
 	const jobs = [];
-	for (const source of listSources()) {
+	for (const source of listFiles().filter((file) => file.endsWith(".c"))) {
 		const object = join(objects, `${basename(source, ".c")}.o`);
 		const dependencies = object.replace(/o$/, "d");
 		made.push(object);

@@ -34,6 +34,19 @@ class CertificateError extends Error {
 	readonly code = "CERT_REFUSED";
 }
 
+const minVersion = "TLSv1.2";
+
+/**
+ * What trusts the authorities beside the roots that Node trusts. They are added to its own store, which is there within milliseconds; a list of all of them
+ * as `ca` is read anew for every connection, and takes a tenth of a second.
+ */
+function contextWith(authorities: readonly string[]): tls.SecureContext {
+	const secure = tls.createSecureContext({ minVersion });
+	if (typeof secure.context?.addCACert !== "function") return tls.createSecureContext({ minVersion, ca: [...tls.rootCertificates, ...authorities] });
+	for (const authority of authorities) secure.context.addCACert(authority);
+	return secure;
+}
+
 /** Only alternative names count, as for the official node; Node alone would take the subject's common name where there are none. */
 function checkName(expected: string, certificate: tls.PeerCertificate): Error | undefined {
 	if (certificate.subjectaltname === undefined) return new CertificateError("the certificate carries no alternative name");
@@ -134,9 +147,9 @@ export class Connection implements ConnectionContract {
 			socket: plain,
 			...(options.serverName === undefined ? {} : { servername: options.serverName }),
 			rejectUnauthorized: byChain,
-			...(options.authorities?.length ? { ca: [...tls.rootCertificates, ...options.authorities] } : {}),
+			...(options.authorities?.length ? { secureContext: contextWith(options.authorities) } : {}),
 			checkServerIdentity: (_host, certificate) => (byChain ? checkName(expected, certificate) : undefined),
-			minVersion: "TLSv1.2",
+			minVersion,
 			ALPNProtocols: ["http/1.1"],
 		});
 		this.#socket = socket;
