@@ -4,7 +4,7 @@
  *   node scripts/test.js [ring ...]
  *
  * A ring is a program that prints its own lines and ends with `N passed, N failed[, N skipped]`. A ring that the machine cannot run prints one loud
- * line with what is missing, and counts as one skipped.
+ * line with what is missing, counts as one skipped, and is named again before the last line. One that the machine can run and that runs nothing has failed.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
@@ -105,7 +105,7 @@ function runRing(ring) {
 			}
 			const counts = { passed: Number(last[1]), failed: Number(last[2]), skipped: Number(last[3] ?? 0) };
 			if (code !== 0 && counts.failed === 0) counts.failed = 1;
-			if (counts.passed + counts.failed + counts.skipped === 0) counts.failed = 1;
+			if (counts.passed + counts.failed === 0) Object.assign(counts, { failed: 1, why: "ran nothing" });
 			done(counts);
 		});
 	});
@@ -128,6 +128,7 @@ if (!(await prepare())) {
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const summary = [];
+const skipped = [];
 for (const ring of rings) {
 	if (wanted.length && !wanted.includes(ring.name)) continue;
 	const missing = ring.needs?.();
@@ -137,6 +138,7 @@ for (const ring of rings) {
 	if (missing) {
 		console.log(`SKIPPED: the ring "${ring.name}" needs ${missing}`);
 		counts = { passed: 0, failed: 0, skipped: 1, why: `needs ${missing}` };
+		skipped.push(`${ring.name} (needs ${missing})`);
 	} else counts = await runRing(ring);
 	for (const key of Object.keys(total)) total[key] += counts[key];
 	summary.push(
@@ -144,5 +146,6 @@ for (const ring of rings) {
 	);
 }
 console.log(`\n${summary.join("\n")}\n`);
+if (skipped.length > 0) console.log(`rings skipped: ${skipped.join(", ")}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed ? 1 : 0);
