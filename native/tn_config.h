@@ -68,15 +68,16 @@
 #define TN_STREAM_SEND TN_PROFILE(4096, 262144)
 #endif
 #ifndef TN_STREAM_RECEIVE
-#define TN_STREAM_RECEIVE TN_PROFILE(8192, 262144)
+#define TN_STREAM_RECEIVE TN_PROFILE(8192, 524288)
 #endif
 
 /**
- * TCP windows (tn_window.h): bytes that a peer may send ahead, at most 65,535 times lwIP's scale of 2 and at most the receive ring; bytes of ours that
- * may be unacknowledged, within lwIP's TCP_SND_QUEUELEN segments. A device keeps what its lwIP was built with.
+ * TCP windows (tn_window.h): bytes that a peer may send ahead, at most 65,535 shifted by the scale, and half the receive ring, or every read would wake the tunnel;
+ * bytes of ours that may be unacknowledged. A device keeps what its lwIP was built with.
  */
 #ifndef TN_STREAM_WINDOW
-#define TN_STREAM_WINDOW TN_PROFILE(0, 131070)
+#define TN_STREAM_WINDOW TN_PROFILE(0, 262140)
+#define TN_STREAM_SCALE TN_PROFILE(0, 2)
 #define TN_STREAM_UNACKED TN_PROFILE(0, 196608)
 #endif
 

@@ -9,6 +9,7 @@
 #include "tn_checksum.h"
 #include "tn_port.h"
 #include "tn_stream.h"
+#include "tn_window.h"
 
 /** lwIP counts TCP time in steps of this. */
 #define STEP_MS 250u
@@ -124,6 +125,8 @@ static err_t output(struct netif *netif, struct pbuf *p)
 	}
 	if (protocol == TN_PROTOCOL_TCP && length == transport + TCP_HEADER && place[transport + TCP_FLAG_BYTE] == TN_TCP_ACK)
 		correct_acknowledgement(interface, place, length);
+	if (protocol == TN_PROTOCOL_TCP && length > transport + TCP_HEADER && (place[transport + TCP_FLAG_BYTE] & TN_TCP_SYN) != 0)
+		tn_window_offer(place + transport, length - transport);
 	commit_output(interface, length);
 	return ERR_OK;
 }

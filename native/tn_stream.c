@@ -105,8 +105,7 @@ static uint32_t segment_of(const struct tcp_pcb *pcb)
 /** Bytes that lwIP takes now: it takes all that it is given, or nothing, and not more segments than its queue holds. */
 static uint32_t room_of(const struct tcp_pcb *pcb)
 {
-	uint32_t segments = pcb->snd_queuelen < TCP_SND_QUEUELEN ? (TCP_SND_QUEUELEN - (uint32_t)pcb->snd_queuelen) / PBUFS_OF_SEGMENT : 0;
-	uint32_t room = segments * segment_of(pcb);
+	uint32_t room = tn_window_segments(pcb, PBUFS_OF_SEGMENT) * segment_of(pcb);
 	return room < pcb->snd_buf ? room : pcb->snd_buf;
 }
 
@@ -154,7 +153,7 @@ static bool fill(struct tn_socket *socket)
 		}
 		if (must_wait(socket, used))
 			break;
-		if (tcp_write(pcb, bytes, (u16_t)length, (u8_t)(WRITE_FLAGS | (length < used ? TCP_WRITE_FLAG_MORE : 0))) != ERR_OK)
+		if (tn_window_write(pcb, bytes, (uint16_t)length, (uint8_t)(WRITE_FLAGS | (length < used ? TCP_WRITE_FLAG_MORE : 0))) != ERR_OK)
 			break;
 		did_write = true;
 		if (IS_COPIED)
