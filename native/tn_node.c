@@ -297,7 +297,7 @@ static void take_stack_commands(struct tn_node *node)
 	uint32_t length;
 	uint8_t *record;
 	while ((record = tn_ring_front(&node->commands, &length)) != NULL && tn_node_is_for_stack(record)) {
-		tn_node_command(node, record, length);
+		tn_node_stack_command(node, record, length);
 		tn_ring_pop(&node->commands);
 	}
 }

@@ -84,10 +84,10 @@ void tn_node_close_socket(struct tn_socket *socket, bool is_abort)
 
 static void socket_command(struct tn_node *node, const uint8_t *record, size_t length)
 {
-	uint16_t argument = tn_load16le(record + 2);
 	struct tn_socket *socket = length < HANDLE_AT + 4 ? NULL : tn_socket_find(&node->sockets, tn_load32le(record + HANDLE_AT));
 	if (socket == NULL)
 		return;
+	uint16_t argument = tn_load16le(record + 2);
 	switch (record[0]) {
 	case TN_COMMAND_TCP_CONNECT:
 		if (length >= ADDRESS_AT + 16)
@@ -127,10 +127,6 @@ static void command(struct tn_node *node, const uint8_t *record, size_t length)
 		return;
 	uint16_t argument = tn_load16le(record + 2);
 	size_t rest = length - TN_RECORD_HEAD;
-	if (is_socket_command(record)) {
-		socket_command(node, record, length);
-		return;
-	}
 	switch (record[0]) {
 	case TN_COMMAND_IDENTITY:
 		identity(node, record, length);
@@ -187,14 +183,26 @@ static void command(struct tn_node *node, const uint8_t *record, size_t length)
 	}
 }
 
+/** What a record stands for: itself, or the memory that it refers to. @return what is to be given back afterwards, or NULL */
+static uint8_t *unwrap(const uint8_t **record, size_t *length)
+{
+	if ((*record)[0] != TN_COMMAND_MEMORY)
+		return NULL;
+	uint8_t *memory = tn_node_memory(*record, length);
+	*record = memory;
+	return memory;
+}
+
 void tn_node_command(struct tn_node *node, const uint8_t *record, size_t length)
 {
-	size_t size;
-	if (record[0] != TN_COMMAND_MEMORY) {
-		command(node, record, length);
-		return;
-	}
-	uint8_t *memory = tn_node_memory(record, &size);
-	command(node, memory, size);
+	uint8_t *memory = unwrap(&record, &length);
+	command(node, record, length);
+	tn_port_free(memory);
+}
+
+void tn_node_stack_command(struct tn_node *node, const uint8_t *record, size_t length)
+{
+	uint8_t *memory = unwrap(&record, &length);
+	socket_command(node, record, length);
 	tn_port_free(memory);
 }

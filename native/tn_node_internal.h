@@ -69,7 +69,10 @@ void tn_node_visit(struct tn_node *node, void (*work)(struct tn_node *node));
 /** Whether a command calls lwIP. */
 bool tn_node_is_for_stack(const uint8_t *record);
 
-/** Tunnel thread, in a visit of the stack if the command is for it: does one command record. */
+/** Tunnel thread: does one command record that is not for the stack. */
 void tn_node_command(struct tn_node *node, const uint8_t *record, size_t length);
+
+/** In a visit of the stack: does one command record that is for it. No cipher and no curve is reached from here. */
+void tn_node_stack_command(struct tn_node *node, const uint8_t *record, size_t length);
 
 #endif

@@ -147,7 +147,7 @@ static void send_fragments(struct raw *raw, const uint8_t *packet, size_t length
 	net_settle(raw->net);
 }
 
-TN_TEST("a UDP datagram in fragments is delivered; TCP in fragments, and protocols that lwIP has nothing for, are not given to it")
+TN_TEST("a UDP datagram in fragments is delivered, where lwIP puts them together; TCP in fragments, and protocols it has nothing for, are not given to it")
 {
 	struct net *net = net_new();
 	struct host *a = net_host(net, 1);
@@ -158,7 +158,7 @@ TN_TEST("a UDP datagram in fragments is delivered; TCP in fragments, and protoco
 	net_settle(net);
 	net_raw_handshake(raw);
 	send_fragments(raw, packet, net_udp(packet, raw->address4, a->address4, 1, 7, payload, sizeof payload));
-	CHECK_EQ(net_count(a, TN_EVENT_UDP_RECEIVED), 1);
+	CHECK_EQ(net_count(a, TN_EVENT_UDP_RECEIVED), IP_REASSEMBLY);
 	CHECK_EQ(net_counter(a, "droppedUnfit"), 0);
 	send_fragments(raw, packet, net_tcp(packet, raw->address4, a->address4, 1, 7, 1000, 0, TN_TCP_SYN, payload, sizeof payload));
 	CHECK_EQ(count(raw, TN_PROTOCOL_TCP), 0);
