@@ -53,6 +53,10 @@ function checkStacks(target, files, isWhole) {
 	const unknown = isWhole ? [...stacks.unknown] : [...stacks.unknown].filter((name) => name.startsWith("tn_"));
 	check(`${target.name}: every call through a pointer is declared`, [...stacks.unresolved].join("\n"));
 	check(`${target.name}: every function that is called is known`, unknown.join("\n"));
+	const ciphers = threads
+		.filter(({ isOfLwip }) => isOfLwip)
+		.flatMap(({ entries }) => entries.flatMap((entry) => [...stacks.reachable(entry)].filter((name) => /crypto_|tn_aead|tn_x25519/.test(name))));
+	check(`${target.name}: no cipher and no curve on lwIP's thread`, [...new Set(ciphers)].join("\n"));
 	check(`${target.name}: no recursion`, [...stacks.recursive].join("\n"));
 	check(`${target.name}: no frame whose size depends on data`, [...stacks.unbounded].join("\n"));
 	return depths;

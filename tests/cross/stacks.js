@@ -73,6 +73,14 @@ export class Stacks {
 		return [...this.#functions.keys()].filter((name) => pattern.test(name));
 	}
 
+	/** Names of all functions that a function leads to, itself among them. */
+	reachable(name, found = new Set()) {
+		if (found.has(name)) return found;
+		found.add(name);
+		for (const called of this.#functions.get(name)?.calls ?? []) this.reachable(called, found);
+		return found;
+	}
+
 	/** @returns { bytes, path: [[name, bytes of its frame]] } of the deepest path that begins with a function */
 	deepest(name, above = []) {
 		const known = this.#depths.get(name);

@@ -21,6 +21,7 @@ const calledBack = {
  * @typedef thread
  * @property limit bytes below each entry; for each target where the targets differ
  * @property why that limit
+ * @property isOfLwip no cipher and no curve may run there
  * @property entries functions, by name or pattern
  */
 export const threads = [
@@ -57,20 +58,23 @@ export const threads = [
 	{
 		name: "called by lwIP",
 		limit: { rv32imc: 1664, lx106: 1920 },
+		isOfLwip: true,
 		why: "lwIP's own thread has 2,560 bytes (SDK), and lwIP needs some 600 above a callback",
 		entries: Object.values(calledBack).flat(),
 	},
 	{
 		name: "lwIP's own",
 		limit: 2304,
-		why: "the same thread from where it takes a packet of ours or a timer: 256 bytes are above",
-		entries: ["ip_input", "tcp_tmr"],
+		isOfLwip: true,
+		why: "the same thread from where it is visited (tn_port_stack) or serves its timers: 256 bytes are above",
+		entries: ["tn_node.c:run_visit", "tcp_tmr"],
 	},
 ];
 
 /** What is behind a call, by "file.c: text of the call". The first line that matches decides; an empty list: nothing of ours, or nothing at all. */
 export const pointers = [
 	/* native */
+	{ call: /^tn_node\.c: .*visit->work\(/, to: ["start_stack", "stop_stack", "take_stack_commands", "turn_stack"].map((name) => `tn_node.c:${name}`) },
 	{ call: /^tn_derp\.c: callback\(/, to: ["tn_node_vm.c:derp_packet"] },
 	{ call: /^tn_filter\.c: .*has_capability\(/, to: ["tn_tunnel_in.c:has_capability"] },
 	{ call: /^tn_json\.c: .*callback\(/, to: ["(host) JSON callback"] },
@@ -134,6 +138,8 @@ export const declared = {
 	tn_port_random: 192,
 	/* hands a batch to the UDP sockets, on the ESP32 through the lwIP thread */
 	...each(["tn_port_send", "tn_port_rebind"], 384),
+	/* waits for the lwIP thread, whose stack what it runs is on (run_visit) */
+	tn_port_stack: 256,
 	/* copies one value of a map message for JavaScript */
 	"(host) JSON callback": 512,
 	/* Assertions of lwIP and libsodium that never return. */
