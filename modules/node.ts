@@ -30,6 +30,7 @@ import { PathDriver } from "./path-driver.js";
 import { peerAPIPort } from "./peerapi.js";
 import { RebindLimit } from "./rebind-limit.js";
 import { PortSet, type SocketNode } from "./socket/node.js";
+import { type Limits, limitsOf } from "./tunnel/limits.js";
 import { type Identity as TunnelIdentity, TunnelLink } from "./tunnel/link.js";
 
 /** What the node tells the public face. */
@@ -61,6 +62,7 @@ export class Node implements SocketNode {
 	readonly #identity: Identity;
 	readonly #box: DiscoBox;
 	readonly #link: TunnelLink;
+	readonly #limits: Limits;
 	readonly #control: Control;
 	readonly #derp: DERP;
 	readonly #paths: PathDriver;
@@ -89,6 +91,8 @@ export class Node implements SocketNode {
 			advertiseRoutes: options.advertiseRoutes ?? [],
 		});
 		this.#link = this.#openTunnel();
+		this.#limits = limitsOf(this.#link.counters());
+		if (!this.#limits.hasIPv6) this.netmap.self.leaveOutIPv6();
 		try {
 			identity.port = this.#link.port;
 			this.network = new Network(this.#networkOwner());
@@ -115,7 +119,7 @@ export class Node implements SocketNode {
 						hostname: options.hostname,
 						routableIPs: options.advertiseRoutes ?? [],
 						peerAPI4: peerAPIPort,
-						peerAPI6: peerAPIPort,
+						peerAPI6: this.#limits.hasIPv6 ? peerAPIPort : 0,
 						shieldsUp: options.shieldsUp === true,
 					},
 					ephemeral: options.ephemeral === true,
@@ -334,7 +338,7 @@ export class Node implements SocketNode {
 			get nodeKey() {
 				return node.#identity.nodePublicKey;
 			},
-			peerSlots: this.#options.peerSlots,
+			peerSlots: Math.min(this.#options.peerSlots, this.#limits.peers),
 			regionCode: (region) => this.regionCode(region),
 			endpointsWanted: () => this.network.update("refresh-for-peering"),
 			pathChanged: (index) => this.#owner.pathChanged(index),

@@ -41,6 +41,7 @@ export class SelfNode implements SelfLookup {
 		capabilities: new Set(),
 	};
 	#staged: Facts | undefined;
+	#isIPv4Only = false;
 
 	get id(): string {
 		return this.#facts.id;
@@ -111,9 +112,16 @@ export class SelfNode implements SelfLookup {
 
 	// ---- Staging ----
 
+	/** From the next map on: the tunnel is built without IPv6, an address of that family would be deaf. */
+	leaveOutIPv6(): void {
+		this.#isIPv4Only = true;
+	}
+
 	/** @param node the Node member of a map message. @throws WrongType */
 	stage(node: Members): void {
-		this.#staged = readFacts(node);
+		const facts = readFacts(node);
+		if (this.#isIPv4Only) facts.addresses = facts.addresses.filter((address) => isIPv4(address));
+		this.#staged = facts;
 	}
 
 	get isStaged(): boolean {

@@ -85,6 +85,8 @@ export const testing = {
 	names: new Map<string, string[]>(),
 	/** Interface addresses. */
 	addresses: ["192.0.2.10"],
+	/** Pool sizes that the tunnel tells among its counters. */
+	pools: {} as Record<string, number>,
 	/** Lines given to log(). */
 	lines: [] as string[],
 	/** Everything as at start: clock, timers, streams, names, random seed. */
@@ -96,6 +98,7 @@ export const testing = {
 		testing.connections.length = 0;
 		testing.names.clear();
 		testing.lines.length = 0;
+		testing.pools = {};
 		stores.clear();
 		tunnels.length = 0;
 	},
@@ -434,7 +437,7 @@ export class Tunnel implements contract.Tunnel {
 	}
 
 	counters(): Record<string, number> {
-		return { sent: this.sent.length };
+		return { ...testing.pools, sent: this.sent.length };
 	}
 
 	close(): void {

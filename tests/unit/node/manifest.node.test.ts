@@ -1,0 +1,24 @@
+/** What an app includes: manifest.json. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "../../harness.js";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
+const manifest = JSON.parse(readFileSync(join(root, "manifest.json"), "utf8")) as { modules: Record<string, string>; preload: string[] };
+const modules = readdirSync(join(root, "modules"), { recursive: true })
+	.map(String)
+	.filter((name) => name.endsWith(".ts"))
+	.map((name) => `tailnet/${name.replace(/\.ts$/, "")}`);
+
+describe("manifest.json", () => {
+	test("preloads every module, so that none takes RAM for its code", () => {
+		const typesOnly = ["tailnet/host-contract"];
+		expect(modules.filter((name) => !manifest.preload.includes(name) && !typesOnly.includes(name))).toEqual([]);
+	});
+
+	test("has a line for every folder of modules", () => {
+		const folders = new Set(modules.map((name) => dirname(name)));
+		expect([...folders].filter((folder) => manifest.modules[`${folder}/*`] === undefined)).toEqual([]);
+	});
+});
