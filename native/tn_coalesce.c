@@ -40,8 +40,7 @@ static struct tcp_pcb *search(uint16_t local_port, const uint8_t remote[16], uin
 	for (unsigned i = 0; pcb != NULL && i < most; pcb = pcb->next, i++) {
 		if (pcb->remote_port != remote_port || pcb->local_port != local_port || pcb->netif_idx != netif_index)
 			continue;
-		if (tn_address_is_ip4(remote) ? IP_IS_V4_VAL(pcb->remote_ip) && memcmp(&ip_2_ip4(&pcb->remote_ip)->addr, remote + 12, 4) == 0
-		                              : IP_IS_V6_VAL(pcb->remote_ip) && memcmp(ip_2_ip6(&pcb->remote_ip)->addr, remote, 16) == 0)
+		if (tn_is_same_address(&pcb->remote_ip, remote))
 			return pcb;
 	}
 	return NULL;

@@ -1,6 +1,6 @@
 /*
  * Every pool of the native core, with its size and what happens when it is full. Two profiles: TN_DEVICE (a microcontroller) and, without it,
- * a desktop. A build may override each number.
+ * a desktop. A build may override each number, an app those of tn_defines.h.
  *
  *   pool                       when full
  *   peers                      the VM picks handles; it evicts the least recently used
@@ -24,10 +24,22 @@
 #define TN_DEVICE
 #endif
 
+#include "tn_defines.h"
+
 #ifdef TN_DEVICE
 #define TN_PROFILE(device, desktop) (device)
 #else
 #define TN_PROFILE(device, desktop) (desktop)
+#endif
+
+/** The least power of two that is n or more, from 2 to 32,768. */
+#define TN_POWER_2(n, power) ((n) <= (power) ? (power) : (n) <= 2 * (power) ? 2 * (power) : (n) <= 4 * (power) ? 4 * (power) : 8 * (power))
+#define TN_POWER_OF_TWO(n) ((n) <= 16 ? TN_POWER_2(n, 2) : (n) <= 256 ? TN_POWER_2(n, 32) : (n) <= 4096 ? TN_POWER_2(n, 512) : TN_POWER_2(n, 8192))
+#define TN_IS_POWER_OF_TWO(n) ((n) > 0 && ((n) & ((n)-1)) == 0)
+
+/** Whether there is IPv6 inside the tunnel. Without: our IPv6 address is not used, packets of that family are unknown, and lwIP may be one without it. */
+#ifndef TN_IPV6
+#define TN_IPV6 1
 #endif
 
 /** MTU of the tunnel, both families. protocol/tunnel.md §3.4 */
@@ -42,10 +54,12 @@
 #define TN_PEERS TN_PROFILE(16, 256)
 #endif
 
-/** Prefixes of all configured peers together; TN_ROUTE_HEADS is a power of two. */
+/** Prefixes of all configured peers together, and their hash chains, a power of two. */
 #ifndef TN_ROUTES
 #define TN_ROUTES TN_PROFILE(64, 8192)
-#define TN_ROUTE_HEADS TN_PROFILE(64, 8192)
+#endif
+#ifndef TN_ROUTE_HEADS
+#define TN_ROUTE_HEADS TN_POWER_OF_TWO(TN_ROUTES)
 #endif
 
 /** Capability ids kept for each peer, for the filter. */
@@ -155,7 +169,7 @@
 #define TN_FLOWS_MAX TN_PROFILE(64, 512)
 #endif
 #ifndef TN_FLOWS_BUCKETS
-#define TN_FLOWS_BUCKETS TN_FLOWS_MAX
+#define TN_FLOWS_BUCKETS TN_POWER_OF_TWO(TN_FLOWS_MAX)
 #endif
 
 /** Replay window of a keypair: blocks of 64 bits, a power of two. 128 are 1 KiB a keypair (the official node's window), 32 are 256 bytes. */
@@ -200,6 +214,18 @@
 #define TN_CROSSING_IN 8
 #define TN_CROSSING_OUT 16384
 #endif
+
+_Static_assert(TN_PEERS >= 1 && TN_PEERS <= 1024, "tailnet.peers: expected 1 to 1024");
+_Static_assert(TN_ROUTES >= (TN_IPV6 ? 2 : 1) * TN_PEERS && TN_ROUTES <= 8192, "tailnet.routes: expected one for each address of each peer, to 8192");
+_Static_assert(TN_FLOWS_MAX >= 8 && TN_FLOWS_MAX <= 8192, "tailnet.flows: expected 8 to 8192");
+_Static_assert(TN_IS_POWER_OF_TWO(TN_REPLAY_BLOCKS) && TN_REPLAY_BLOCKS >= 2 && TN_REPLAY_BLOCKS <= 128,
+               "tailnet.replayWindow: expected 128, 256, 512 ... 8192 packets");
+_Static_assert(TN_SOCKETS >= 4 && TN_SOCKETS <= 1024, "tailnet.sockets: expected 4 to 1024");
+_Static_assert(TN_HALF_OPEN >= 1 && TN_HALF_OPEN <= TN_SOCKETS, "tailnet.halfOpen: expected 1 to the number of sockets");
+_Static_assert(TN_IS_POWER_OF_TWO(TN_STREAM_SEND) && TN_STREAM_SEND >= 2048, "tailnet.streamSend: expected 2048, 4096, 8192 ... bytes");
+_Static_assert(TN_IS_POWER_OF_TWO(TN_STREAM_RECEIVE) && TN_STREAM_RECEIVE >= 2048, "tailnet.streamReceive: expected 2048, 4096, 8192 ... bytes");
+_Static_assert(TN_IS_POWER_OF_TWO(TN_DATAGRAM_RECEIVE) && TN_DATAGRAM_RECEIVE >= 2048, "tailnet.datagramReceive: expected 2048, 4096, 8192 ... bytes");
+_Static_assert(TN_REGIONS >= 2 && TN_REGIONS <= 64, "tailnet.regions: expected 2 (the home region and one of a peer) to 64");
 
 /** TSMP answers: pongs a second to one peer, rejects a second to all. */
 #define TN_PONGS_PER_SECOND 50

@@ -68,6 +68,7 @@ size_t tn_node_vm_counters(struct tn_node *node, struct tn_counter *counters, si
 	    {"poolPeers", TN_PEERS},
 	    {"poolSockets", TN_SOCKETS},
 	    {"poolRoutes", TN_ROUTES},
+	    {"hasIPv6", TN_IPV6},
 	    {"bytesNode", (double)sizeof *node},
 	};
 	size_t count = sizeof all / sizeof all[0];

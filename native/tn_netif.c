@@ -137,20 +137,24 @@ static err_t output_ip4(struct netif *netif, struct pbuf *p, const ip4_addr_t *a
 	return output(netif, p);
 }
 
+#if TN_IPV6
 static err_t output_ip6(struct netif *netif, struct pbuf *p, const ip6_addr_t *address)
 {
 	(void)address;
 	return output(netif, p);
 }
+#endif
 
 static err_t set_up(struct netif *netif)
 {
 	netif->name[0] = 't';
 	netif->name[1] = 'n';
 	netif->mtu = TN_MTU;
-	netif->mtu6 = TN_MTU;
 	netif->output = output_ip4;
+#if TN_IPV6
+	netif->mtu6 = TN_MTU;
 	netif->output_ip6 = output_ip6;
+#endif
 	return ERR_OK;
 }
 
@@ -168,8 +172,10 @@ bool tn_netif_open(struct tn_netif *interface, struct tn_tunnel *tunnel, struct 
 	netif_set_link_up(&interface->netif);
 	netif_set_up(&interface->netif);
 	IP4_ADDR(ip_2_ip4(&interface->netif.netmask), 255, 255, 255, 255);
+#if TN_IPV6
 	interface->netif.rs_count = 0;
 	interface->netif.ip6_autoconfig_enabled = 0;
+#endif
 	interface->is_up = true;
 	return true;
 }
@@ -203,10 +209,12 @@ static void show(struct tn_netif *interface)
 	const struct tn_tunnel *tunnel = interface->tunnel;
 	if (tunnel->has_address4)
 		tn_to_lwip(&netif->ip_addr, tunnel->address4);
+#if TN_IPV6
 	if (tunnel->has_address6) {
 		tn_to_lwip(&netif->ip6_addr[0], tunnel->address6);
 		netif->ip6_addr_state[0] = IP6_ADDR_PREFERRED;
 	}
+#endif
 	interface->default_before = netif_default;
 	netif_default = netif;
 }
@@ -216,7 +224,9 @@ static void hide(struct tn_netif *interface)
 	struct netif *netif = &interface->netif;
 	netif_default = interface->default_before;
 	ip_addr_set_zero_ip4(&netif->ip_addr);
+#if TN_IPV6
 	netif->ip6_addr_state[0] = IP6_ADDR_INVALID;
+#endif
 }
 
 static void input(struct tn_netif *interface, struct pbuf *p)

@@ -5,6 +5,7 @@
 
 #include "tn_bytes.h"
 #include "tn_checksum.h"
+#include "tn_config.h"
 
 /* A fragment that starts earlier could overlay a transport header: 20 bytes of IP, 60 of options or TCP (RFC 1858). In units of 8 bytes. */
 #define FRAGMENT_FIRST_SAFE 10
@@ -93,6 +94,7 @@ static uint8_t parse4(struct tn_packet *packet)
 	return parse_transport(packet, bytes[9], (fragment & MORE_FRAGMENTS) != 0);
 }
 
+#if TN_IPV6
 static uint8_t parse6(struct tn_packet *packet)
 {
 	const uint8_t *bytes = packet->bytes;
@@ -106,6 +108,7 @@ static uint8_t parse6(struct tn_packet *packet)
 	packet->transport = TN_IP6_HEADER;
 	return parse_transport(packet, bytes[6], false);
 }
+#endif
 
 uint8_t tn_packet_parse(struct tn_packet *packet, const uint8_t *bytes, size_t length)
 {
@@ -114,8 +117,10 @@ uint8_t tn_packet_parse(struct tn_packet *packet, const uint8_t *bytes, size_t l
 	packet->present = length;
 	if (length >= TN_IP4_HEADER && bytes[0] >> 4 == 4)
 		packet->protocol = parse4(packet);
+#if TN_IPV6
 	else if (length >= TN_IP6_HEADER && bytes[0] >> 4 == 6)
 		packet->protocol = parse6(packet);
+#endif
 	return packet->protocol;
 }
 

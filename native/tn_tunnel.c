@@ -126,7 +126,7 @@ bool tn_tunnel_identity(struct tn_tunnel *tunnel, const uint8_t *record, size_t 
 	memcpy(tunnel->disco_key, record + IDENTITY_DISCO, 32);
 	tunnel->has_address4 = take_address4(tunnel->address4, record + IDENTITY_V4);
 	memcpy(tunnel->address6, record + IDENTITY_V6, 16);
-	tunnel->has_address6 = !tn_is_zero(tunnel->address6, 16);
+	tunnel->has_address6 = TN_IPV6 && !tn_is_zero(tunnel->address6, 16);
 	tunnel->peerapi4 = tn_load16le(record + IDENTITY_PEERAPI);
 	tunnel->peerapi6 = tn_load16le(record + IDENTITY_PEERAPI + 2);
 	return true;
@@ -225,6 +225,8 @@ bool tn_tunnel_peer(struct tn_tunnel *tunnel, const uint8_t *record, size_t leng
 	tn_routes_remove(&tunnel->routes, (uint16_t)slot);
 	peer->address_count = 0;
 	for (size_t i = 0; i < prefixes; i++, prefix += PREFIX_SIZE) {
+		if (!TN_IPV6 && !tn_address_is_ip4(prefix))
+			continue;
 		if (!tn_routes_add(&tunnel->routes, (uint16_t)slot, prefix, prefix[16], prefix[17] & TN_ROUTE_SINGLE))
 			tunnel->counters.capacity++;
 		else if ((prefix[17] & TN_ROUTE_SINGLE) != 0 && peer->address_count < TN_PEER_ADDRESSES)

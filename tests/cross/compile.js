@@ -16,6 +16,11 @@ const posix = ["-D_POSIX_TIMERS", "-D_POSIX_THREAD_CPUTIME"];
 /** How the pools are: of a device, which is what ships, or of a desktop, for tests that need such. */
 export const profiles = { device: ["-DTN_DEVICE"], desktop: [] };
 
+/** One more: flags by its name, which is also that of its folder. */
+export function addProfile(name, flags) {
+	profiles[name] = flags;
+}
+
 /**
  * Compiles one file.
  * @param folder of the object, whose name is made of the file's path below the folder `from`

@@ -64,20 +64,21 @@ async function emulate(program, plugin) {
 	return { ok, output, unaligned: lines.filter((line) => line.startsWith("unaligned ")) };
 }
 
-async function runProfile(target, sources, files, profile, plugin) {
+/** Builds and runs tests with the pools of a profile. @param what in words */
+export async function runProfile(target, sources, files, profile, plugin, what = `with a ${profile}'s pools`) {
 	const programs = await buildPrograms(target, sources, files, profile);
 	const results = await inParallel(programs, (program) => (program ? emulate(program, plugin) : { ok: false, output: "", unaligned: [] }));
 	const unaligned = [];
 	for (const [i, { ok, output, unaligned: found }] of results.entries()) {
 		const name = basename(files[i]);
 		const sum = /^(\d+) passed, (\d+) failed$/m.exec(output);
-		console.log(`# ${name}, ${profile}'s pools: ${sum ? sum[0] : "no closing line"}`);
+		console.log(`# ${name}, ${what}: ${sum ? sum[0] : "no closing line"}`);
 		for (const line of output.split("\n")) if (/^not ok|^# .*:\d+: /.test(line)) console.log(line);
 		if (sum) add({ passed: Number(sum[1]), failed: Number(sum[2]) });
-		if (!sum || (!ok && Number(sum[2]) === 0)) check(`${name} runs to its end with a ${profile}'s pools`, output.slice(-2000) || "it was not built");
+		if (!sum || (!ok && Number(sum[2]) === 0)) check(`${name} runs to its end ${what}`, output.slice(-2000) || "it was not built");
 		unaligned.push(...found.map((line) => `${name}: ${line}`));
 	}
-	check(`no load or store of an address that is no multiple of its size, with a ${profile}'s pools`, [...new Set(unaligned)].join("\n"));
+	check(`no load or store of an address that is no multiple of its size, ${what}`, [...new Set(unaligned)].join("\n"));
 }
 
 export async function checkEmulated(target, sources) {

@@ -11,9 +11,9 @@ import { emulator, emulatorFlags } from "./targets.js";
 
 const here = join(root, "tests", "cross");
 
-/** @returns name -> bytes, of pools.c */
-export async function poolsOf(target, sources) {
-	const made = await compilePrograms(target, sources, [join(here, "pools.c")], "device");
+/** @returns name -> bytes, of pools.c; of those called "value_..." the number that a device has by default */
+export async function poolsOf(target, sources, profile = "device") {
+	const made = await compilePrograms(target, sources, [join(here, "pools.c")], profile);
 	if (!made.ok) return undefined;
 	const text = spawnSync(`${target.prefix}nm`, ["-S", ...made.objects], { encoding: "utf8" }).stdout;
 	return Object.fromEntries([...text.matchAll(/^\S+ (\S+) \S pool_(\S+)$/gm)].map(([, size, name]) => [name, Number.parseInt(size, 16)]));

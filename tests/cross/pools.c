@@ -31,3 +31,15 @@ POOL(each_peer, sizeof(struct tn_peer) + sizeof(struct tn_wg_peer) + PART(tn_tun
 POOL(each_peer_keypair, sizeof(struct tn_keypair));
 POOL(each_peer_handshake, sizeof(struct tn_handshake));
 POOL(each_scanner, sizeof(struct tn_json));
+
+/* Numbers instead of bytes: what a device has where nothing else is chosen. */
+POOL(value_peers, TN_PEERS);
+POOL(value_routes, TN_ROUTES);
+POOL(value_flows, TN_FLOWS_MAX);
+POOL(value_replayWindow, TN_REPLAY_BLOCKS * 64);
+POOL(value_sockets, TN_SOCKETS);
+POOL(value_halfOpen, TN_HALF_OPEN);
+POOL(value_streamSend, TN_STREAM_SEND);
+POOL(value_streamReceive, TN_STREAM_RECEIVE);
+POOL(value_datagramReceive, TN_DATAGRAM_RECEIVE);
+POOL(value_regions, TN_REGIONS);

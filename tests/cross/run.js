@@ -4,19 +4,23 @@
  *   node tests/cross/run.js            all of it
  *   node tests/cross/run.js native     the core compiled: bytes, stacks
  *   node tests/cross/run.js emulated   the core's unit tests on an emulated rv32imc
+ *   node tests/cross/run.js switches   the core built as a manifest may ask for it
  */
 
 import { checkEmulated } from "./emulated.js";
 import { checkNative } from "./native.js";
 import { close, skip } from "./report.js";
 import { ensureSources } from "./sources.js";
+import { checkSwitches } from "./switches.js";
 import { targets } from "./targets.js";
 
-const part = process.argv[2];
+const wanted = process.argv[2];
+const wants = (part) => wanted === undefined || wanted === part;
 const sources = ensureSources();
-if (part !== "emulated") for (const target of targets) await checkNative(target, sources);
-if (part !== "native") {
-	if (sources) await checkEmulated(targets[0], sources);
-	else skip("the unit tests on an emulated processor", "lwIP and libsodium in source cannot be had here");
+if (wants("native")) for (const target of targets) await checkNative(target, sources);
+if (!sources) skip("what runs on an emulated processor", "lwIP and libsodium in source cannot be had here");
+else {
+	if (wants("emulated")) await checkEmulated(targets[0], sources);
+	if (wants("switches")) await checkSwitches(targets[0], sources);
 }
 process.exit(close() ? 0 : 1);

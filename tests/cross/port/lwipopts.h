@@ -19,10 +19,12 @@
 #define MEMP_NUM_UDP_PCB 16
 
 #define LWIP_IPV4 1
+#ifndef LWIP_IPV6
 #define LWIP_IPV6 1
+#endif
 #define LWIP_ICMP 1
-#define LWIP_ICMP6 1
-#define LWIP_IPV6_MLD 1
+#define LWIP_ICMP6 LWIP_IPV6
+#define LWIP_IPV6_MLD LWIP_IPV6
 #define LWIP_IGMP 1
 #define LWIP_RAW 1
 #define LWIP_ARP 1
@@ -30,7 +32,7 @@
 #define IP_REASSEMBLY 0
 #define LWIP_IPV6_REASS 0
 #define IP_FRAG 1
-#define LWIP_IPV6_FRAG 1
+#define LWIP_IPV6_FRAG LWIP_IPV6
 #define LWIP_IPV6_NUM_ADDRESSES 3
 
 #define LWIP_TCP 1
@@ -57,6 +59,8 @@
 #define LWIP_TCP_KEEPALIVE 1
 #define SO_REUSE 1
 
+/* ESP-IDF's drivers hand in their buffers so. */
+#define LWIP_SUPPORT_CUSTOM_PBUF 1
 #define LWIP_NETIF_TX_SINGLE_PBUF 1
 #define LWIP_NETIF_LOOPBACK 1
 #define LWIP_STATS 0
