@@ -1,12 +1,14 @@
 /** A TCP listener on the tailnet only, to the contract of an ECMA-419 listener (platform/moddable.md §3.2). */
 import { TailnetError } from "../errors.js";
 import type { SocketEvents } from "../tunnel/link.js";
-import { asCallback, checkPort, type SocketNode } from "./node.js";
+import { asCallback, checkFormat, checkPort, type SocketNode } from "./node.js";
 import { TCP } from "./tcp.js";
 
 export interface ListenerOptions {
 	/** Absent or 0: any free port; the getter tells which. */
 	port?: number;
+	/** "socket/tcp", the only one. */
+	format?: string;
 	/** count: connections that read can give now. */
 	onReadable?(this: Listener, count: number): void;
 	onError?(this: Listener, error: TailnetError): void;
@@ -50,7 +52,9 @@ export class Listener {
 		this.#makeTCP = makeTCP;
 		const onReadable = asCallback(options.onReadable, "onReadable");
 		const onError = asCallback(options.onError, "onError");
-		const wanted = checkPort(options.port ?? 0, 0);
+		// As the SDK's listener: a port that is said and is undefined is a mistake of the app's.
+		const wanted = "port" in options ? checkPort(options.port, 0) : 0;
+		if (options.format !== undefined) this.format = options.format;
 		if (options.target !== undefined) this.target = options.target;
 		const port = node.ports.tcp.take(wanted);
 		if (port === 0) throw new TailnetError("in-use", `TCP port ${wanted} is in use`);
@@ -71,7 +75,7 @@ export class Listener {
 	}
 
 	set format(value: string) {
-		if (value !== "socket/tcp") throw new RangeError(`format: expected "socket/tcp", got ${String(value)}`);
+		checkFormat(value, "socket/tcp");
 	}
 
 	get port(): number {

@@ -68,6 +68,18 @@ export function asBytes(value: unknown): Uint8Array {
 	throw new TypeError("expected a buffer");
 }
 
+/** A byte of format "number". @throws TypeError, RangeError */
+export function checkByte(value: unknown): number {
+	if (typeof value !== "number") throw new TypeError(`expected a byte, got ${typeof value}`);
+	if (!(Number.isInteger(value) && value >= 0 && value <= 255)) throw new RangeError(`expected a byte, got ${value}`);
+	return value;
+}
+
+/** The format of a class that has only one. @throws RangeError */
+export function checkFormat(value: unknown, only: string): void {
+	if (value !== only) throw new RangeError(`format: expected "${only}", got ${String(value)}`);
+}
+
 /** An option that must be absent or a function. @throws TypeError */
 export function asCallback<T>(value: T | undefined, name: string): T | undefined {
 	if (value === undefined || value === null) return undefined;

@@ -21,8 +21,13 @@ export class Resolver {
 		this.#report = report;
 	}
 
-	/** One of the callbacks runs later, unless the resolver is closed before. @param callback instead of the callbacks: (error, address) */
+	/**
+	 * One of the callbacks runs later, unless the resolver is closed before.
+	 * @param callback instead of the callbacks: (error, address)
+	 * @throws SyntaxError when it is closed
+	 */
 	resolve(request: ResolveRequest, callback?: (error: TailnetError | null, address?: string) => void): void {
+		if (this.#closed) throw new SyntaxError("closed");
 		const { host, onResolved, onError } = request;
 		this.#resolve(String(host))
 			.then(

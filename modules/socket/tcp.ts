@@ -13,7 +13,7 @@ import { TailnetError } from "../errors.js";
 import { addressToText, parseAddress } from "../netmap/address.js";
 import type { SocketEvents } from "../tunnel/link.js";
 import type { CloseReason } from "../tunnel/records.js";
-import { asBytes, asCallback, checkPort, type SocketNode } from "./node.js";
+import { asBytes, asCallback, checkByte, checkPort, type SocketNode } from "./node.js";
 
 export interface TCPOptions {
 	/** IP literal, either family. */
@@ -119,10 +119,12 @@ export class TCP {
 	}
 
 	get format(): string {
+		this.#check();
 		return this.#format;
 	}
 
 	set format(value: string) {
+		this.#check();
 		if (value !== "buffer" && value !== "number") throw new RangeError(`format: expected "buffer" or "number", got ${String(value)}`);
 		this.#format = value;
 	}
@@ -171,12 +173,12 @@ export class TCP {
 	 * @param data a buffer, or in format "number" one byte
 	 * @param _options { more: true } is a hint that is not needed here: bytes of one turn leave together
 	 * @returns bytes that can be written now
-	 * @throws RangeError "would block" when data is larger than the space told last
+	 * @throws RangeError "would block" when data is larger than the space told last, or for a number that is no byte; TypeError for data of the other format
 	 */
 	write(data: number | ArrayBuffer | ArrayBufferView, _options?: unknown): number {
 		this.#check();
 		if (!this.#isSending) throw new TailnetError("reset", "the connection has ended");
-		const bytes = this.#format === "number" ? Uint8Array.of(Number(data)) : asBytes(data);
+		const bytes = this.#format === "number" ? Uint8Array.of(checkByte(data)) : asBytes(data);
 		if (bytes.length > this.#room) throw new RangeError("would block");
 		const taken = this.#node.link.streamWrite(this.#socket, bytes);
 		this.#room -= taken;

@@ -2,11 +2,13 @@
 import { TailnetError } from "../errors.js";
 import { addressToText, parseAddress } from "../netmap/address.js";
 import type { SocketEvents } from "../tunnel/link.js";
-import { asBytes, asCallback, checkPort, type SocketNode } from "./node.js";
+import { asBytes, asCallback, checkFormat, checkPort, type SocketNode } from "./node.js";
 
 export interface UDPOptions {
 	/** Local port; absent or 0: any free one. */
 	port?: number;
+	/** "buffer", the only one. */
+	format?: string;
 	/** packets: how many read can give now. */
 	onReadable?(this: UDP, packets: number): void;
 	/** The socket is of no use any more. */
@@ -56,6 +58,7 @@ export class UDP {
 		const onReadable = asCallback(options.onReadable, "onReadable");
 		const onError = asCallback(options.onError, "onError");
 		const wanted = checkPort(options.port ?? 0, 0);
+		if (options.format !== undefined) this.format = options.format;
 		if (options.target !== undefined) this.target = options.target;
 		const port = node.ports.udp.take(wanted);
 		if (port === 0) throw new TailnetError("in-use", `UDP port ${wanted} is in use`);
@@ -76,7 +79,7 @@ export class UDP {
 	}
 
 	set format(value: string) {
-		if (value !== "buffer") throw new RangeError(`format: expected "buffer", got ${String(value)}`);
+		checkFormat(value, "buffer");
 	}
 
 	/** Local port. */
