@@ -153,7 +153,7 @@ func (d *director) stream(ctx context.Context, w testcontrol.MapStreamWriter, r 
 	if d.headscale {
 		go d.wakeAll()
 	}
-	s.wake <- struct{}{}
+	s.poke()
 
 	var known map[tailcfg.NodeID]bool // peers told, for headscale's deltas; nil before the first message
 	first := true
