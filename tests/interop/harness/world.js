@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ensureDisplay } from "../../moddable/harness/display.js";
+import { LineProcess } from "./line-process.js";
 import { Network } from "./network.js";
 import { Peers } from "./peers.js";
 import { OwnNode, SimulatorNode, StockNode, stateDirectory } from "./subject.js";
@@ -122,6 +123,13 @@ export class World {
 	/** Starts the node under test and waits until it runs. */
 	async subject(hostname = "a", options = {}) {
 		return (await this.launch(hostname, options)).running(options.timeoutMS);
+	}
+
+	/** A program beside the servers that ends with the world. @returns {LineProcess} */
+	alongside(name, command) {
+		const program = new LineProcess(name, this.hub.inside(command));
+		this.#subjects.add({ close: () => program.kill() });
+		return program;
 	}
 
 	/** What control knows of a node. */

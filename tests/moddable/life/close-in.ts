@@ -9,12 +9,14 @@ const quietMS = 300;
 export function closeIn(options: TailnetOptions, callback: string): Promise<string[]> {
 	return new Promise((resolve) => {
 		const after: string[] = [];
+		let isClosing = false;
 		let isClosed = false;
 		const all: Record<string, (...parameters: unknown[]) => void> = {};
 		for (const name of callbacks) {
 			all[name] = (...parameters) => {
 				if (isClosed) after.push(`${name} ${JSON.stringify(parameters)}`);
-				if (name !== callback || isClosed) return;
+				if (name !== callback || isClosing) return;
+				isClosing = true;
 				// What close() itself tells, it tells from inside.
 				tailnet.close();
 				isClosed = true;

@@ -7,6 +7,8 @@
 #include "xsmc.h"
 #include "mc.xs.h"
 
+#include "tn_reserved.h"
+
 void xs_tn_environment(xsMachine *the)
 {
 	const char *value = getenv(xsmcToString(xsArg(0)));
@@ -17,5 +19,5 @@ void xs_tn_environment(xsMachine *the)
 void xs_tn_malloced_bytes(xsMachine *the)
 {
 	struct mallinfo2 figures = mallinfo2();
-	xsmcSetNumber(xsResult, (double)figures.uordblks + (double)figures.hblkhd);
+	xsmcSetNumber(xsResult, (double)figures.uordblks + (double)figures.hblkhd - (double)tn_reserved_bytes(the));
 }

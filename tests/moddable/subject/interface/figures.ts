@@ -8,6 +8,7 @@ export interface Figures {
 	chunkBytes: number;
 	keys: number;
 	sdkTimers: number;
+	/** Allocated in C by anything but the engine. */
 	nativeBytes: number;
 }
 
