@@ -8,9 +8,9 @@
  * none, those with such a sentence. INTEROP_VERBOSE=1 shows all logs. Prints one line a case and closes with "N passed, N failed, N skipped".
  * Exit code: 0 all passed or the ring cannot run here (it says why), 1 a failure, 2 bad usage.
  *
- * A scenario file exports {title, world, missing?, before?, cases}: options of its world, why it cannot run on this machine (undefined: it can), what
- * happens once before its cases, and the cases [sentence, function, {own?, simulator?, timeoutMS?}?], in order, in one world. `own` marks a case that
- * only our node can pass, `simulator` one for the simulator alone.
+ * A scenario file exports {title, world, missing?, prepare?, before?, cases}: options of its world, why it cannot run on this machine (undefined: it can),
+ * what goes on beside the scenarios before it, what happens once before its cases, and the cases [sentence, function, {own?, simulator?, timeoutMS?}?],
+ * in order, in one world. `own` marks a case that only our node can pass, `simulator` one for the simulator alone.
  */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
@@ -126,7 +126,9 @@ async function main() {
 	await buildPeers();
 	const byName = scenarios.filter(([file]) => file.includes(only));
 	const bySentence = scenarios.filter(([, { cases }]) => cases.some(([sentence]) => sentence.includes(only)));
-	for (const [, scenario] of byName.length > 0 ? byName : bySentence) await runScenario(scenario, subject);
+	const chosen = byName.length > 0 ? byName : bySentence;
+	for (const [, scenario] of chosen) scenario.prepare?.();
+	for (const [, scenario] of chosen) await runScenario(scenario, subject);
 	console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
 	return counts.failed === 0 ? 0 : 1;
 }

@@ -7,7 +7,7 @@
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { root } from "../../scripts/prepare.js";
+import { prepare, root } from "../../scripts/prepare.js";
 import { build, missing } from "./harness/sdk.js";
 
 const why = missing();
@@ -17,6 +17,7 @@ if (why) {
 	process.exit(0);
 }
 try {
+	if (!(await prepare())) throw new Error("the node of the command, which runs an example as well, cannot be built");
 	await build(join(import.meta.dirname, "subject"));
 } catch (error) {
 	console.log(`not ok - the app is built for the simulator\n${error.message}`);

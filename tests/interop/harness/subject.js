@@ -29,6 +29,7 @@ import { nodeCommand, root } from "./requirements.js";
  * @property {object} [tailnet] further options of the app's node (simulator)
  * @property {object} [env] more of the environment (simulator)
  * @property {"up" | "life"} [app] what the app is (simulator)
+ * @property {string} [library] another app than that of the tests, which is not driven (simulator)
  * @property {string[]} [around] command that runs the command (simulator)
  * @property {string[]} [nodeArgs] arguments of Node.js that runs it
  * @property {number} [expectPeers] running() also waits for so many peers
@@ -170,10 +171,11 @@ export class SimulatorNode extends CommandNode {
 		super(options);
 		SimulatorNode.#all.push(this);
 		const { directory, hostname, controlURL, authKey, ca, display, tailnet, env, app = "up", around = [] } = options;
+		const file = options.library ?? library("tailnet-subject");
 		const authorities = ca ? [readFileSync(ca, "utf8")] : [];
 		const first = { do: app, options: { hostname, controlURL, authKey, authorities, store: "node", ...tailnet } };
 		const bridge = join(root, "tests/moddable/harness/bridge.js");
-		this.run([...around, process.execPath, bridge, library("tailnet-subject"), directory, JSON.stringify(first)], {
+		this.run([...around, process.execPath, bridge, file, directory, JSON.stringify(first)], {
 			PATH: environment.PATH,
 			HOME: dirname(directory),
 			TMPDIR: dirname(directory),

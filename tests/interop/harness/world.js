@@ -125,9 +125,12 @@ export class World {
 		return (await this.launch(hostname, options)).running(options.timeoutMS);
 	}
 
-	/** A program beside the servers that ends with the world. @returns {LineProcess} */
-	alongside(name, command) {
-		const program = new LineProcess(name, this.hub.inside(command));
+	/**
+	 * A program that ends with the world, beside the servers if nothing else is said.
+	 * @param {{namespace?: import("./network.js").Namespace, env?: object, cwd?: string}} [options]
+	 */
+	alongside(name, command, { namespace = this.hub, ...options } = {}) {
+		const program = new LineProcess(name, namespace.inside(command), options);
 		this.#subjects.add({ close: () => program.kill() });
 		return program;
 	}

@@ -14,7 +14,12 @@ const tools = join(sdk, "build/bin/lin/release");
 export const outputs = join(root, "build/moddable");
 
 /** Environment in which the SDK's tools run. */
-export const environment = { ...process.env, MODDABLE: sdk, PATH: `${join(import.meta.dirname, "bin")}:${tools}:${process.env.PATH}` };
+export const environment = {
+	...process.env,
+	MODDABLE: sdk,
+	TRANSLATED: join(outputs, "translated"),
+	PATH: `${join(import.meta.dirname, "bin")}:${tools}:${process.env.PATH}`,
+};
 
 /** @returns {string | undefined} what the ring lacks on this machine, after an attempt to install what may be installed */
 export function missing() {
@@ -52,12 +57,12 @@ export function library(name) {
 
 /**
  * Builds the app in a folder for the simulator.
- * @param {object} [env] more of the environment
+ * @param {{parameters?: string[]}} [options] "name=value": the app's config
  * @returns {Promise<string>} path of its library
  */
-export async function build(folder, env = {}) {
+export async function build(folder, { parameters = [] } = {}) {
 	mkdirSync(outputs, { recursive: true });
 	const { NAME } = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")).build;
-	await runTool(["mcconfig", "-d", "-m", "-p", "lin", "-o", outputs, "-t", "build"], { cwd: folder, env: { ...environment, ...env } });
+	await runTool(["mcconfig", "-d", "-m", "-p", "lin", "-o", outputs, "-t", "build", ...parameters], { cwd: folder });
 	return library(NAME);
 }

@@ -1,0 +1,2 @@
+/** The SDK's module "text/decoder" is the web's class. */
+export default TextDecoder;
