@@ -7,7 +7,7 @@ import { type Case, codeOf, freshPort, holds, listen, pattern, same, take, throw
 const udpCases: Case[] = [
 	{
 		name: "UDP: datagrams arrive whole with their sender as own properties, either family, 0 to 1,232 bytes; onReadable counts what waits",
-		async run({ a, b, until }) {
+		async run({ a, b, until, rest }) {
 			const port = freshPort();
 			for (const [to, from] of [
 				[b.v4, a.v4],
@@ -22,6 +22,7 @@ const udpCases: Case[] = [
 					},
 				});
 				const sender = new a.UDP();
+				await rest();
 				same([socket.port, socket.read()], [port, undefined]);
 				holds(sender.port > 0, "a free port was taken");
 				for (const length of [0, 1, 1232]) sender.write(pattern(length, length), to, port);
@@ -45,7 +46,7 @@ const udpCases: Case[] = [
 	},
 	{
 		name: "UDP: an answer from inside onReadable reaches who asked",
-		async run({ a, b, until }) {
+		async run({ a, b, until, rest }) {
 			const port = freshPort();
 			const echo = new b.UDP({
 				port,
@@ -56,6 +57,7 @@ const udpCases: Case[] = [
 					}
 				},
 			});
+			await rest();
 			let answer: ArrayBuffer | undefined;
 			const asker = new a.UDP({
 				onReadable() {
@@ -110,7 +112,7 @@ const udpCases: Case[] = [
 	},
 	{
 		name: "UDP: nobody reads: the newest 64 are kept, the others counted",
-		async run({ a, b, until }) {
+		async run({ a, b, until, rest }) {
 			const port = freshPort();
 			let seen = 0;
 			let calls = 0;
@@ -122,6 +124,7 @@ const udpCases: Case[] = [
 				},
 			});
 			const sender = new a.UDP();
+			await rest();
 			for (let i = 0; i < 70; i += 1) {
 				sender.write(Uint8Array.of(i), b.v4, port);
 				const count = i + 1;
@@ -150,6 +153,7 @@ const udpCases: Case[] = [
 				"in-use",
 			);
 			const sender = new a.UDP();
+			await rest();
 			for (let i = 0; i < 3; i += 1) sender.write(pattern(0, 1), b.v4, port);
 			await until("the call", () => called > 0);
 			await rest();
@@ -162,7 +166,7 @@ const udpCases: Case[] = [
 	},
 	{
 		name: "UDP: an exception in onReadable is reported, and the next datagram is told",
-		async run({ a, b, until }) {
+		async run({ a, b, until, rest }) {
 			const port = freshPort();
 			const count = b.reported.length;
 			const socket: UDP = new b.UDP({
@@ -173,6 +177,7 @@ const udpCases: Case[] = [
 				},
 			});
 			const sender = new a.UDP();
+			await rest();
 			for (let i = 1; i < 3; i += 1) {
 				sender.write(pattern(0, 1), b.v4, port);
 				await until("a report", () => b.reported.length === count + i);
@@ -228,6 +233,7 @@ const listenerCases: Case[] = [
 				},
 			});
 			same(listener.target, "kept");
+			await place.rest();
 			const clients: TCP[] = [];
 			for (let i = 0; i < 3; i += 1) {
 				const told = listen();
@@ -269,6 +275,7 @@ const listenerCases: Case[] = [
 					this.close();
 				},
 			});
+			await rest();
 			const told = [listen(), listen()];
 			const clients: TCP[] = [];
 			for (const [i, each] of told.entries()) {

@@ -26,7 +26,7 @@ export interface Place {
 	readonly b: Side;
 	/** @throws Error that names what did not come */
 	until(what: string, condition: () => boolean): Promise<void>;
-	/** Lets everything happen that is under way. */
+	/** Lets everything happen that is under way. A listener and a UDP socket are heard by the other node from the next turn of their tunnel on, which is after this at the latest. */
 	rest(): Promise<void>;
 }
 
@@ -144,6 +144,7 @@ export async function connect(place: Place, options: TCPOptions = {}, serverOpti
 	const atClient = listen();
 	const atServer = listen();
 	const listener = new b.Listener({ port });
+	await place.rest();
 	const client = new a.TCP({ address: b.v4, port, ...atClient.callbacks, ...options });
 	atClient.socket = client;
 	let shell: TCP | undefined;

@@ -20,6 +20,7 @@ export const tcpCases: Case[] = [
 			for (const address of [b.v4, b.v6]) {
 				const port = freshPort();
 				const listener = new b.Listener({ port });
+				await place.rest();
 				const told = listen();
 				const socket = new a.TCP({ address, port, ...told.callbacks });
 				same([socket.remoteAddress, socket.remotePort], [address, port]);
@@ -67,6 +68,7 @@ export const tcpCases: Case[] = [
 			const port = freshPort();
 			const listener = new place.b.Listener({ port: `${port}` as never });
 			same(listener.port, port);
+			await place.rest();
 			const told = listen();
 			const socket = new place.a.TCP({
 				address: place.b.v4,
@@ -227,6 +229,7 @@ export const tcpCases: Case[] = [
 		async run(place) {
 			const port = freshPort();
 			const listener = new place.b.Listener({ port });
+			await place.rest();
 			const told = listen();
 			const socket = new place.a.TCP({ address: place.b.v4, port, ...told.callbacks });
 			throws(RangeError, () => socket.write(Uint8Array.of(1)), "before onWritable");
@@ -368,6 +371,7 @@ export const tcpCases: Case[] = [
 		async run(place) {
 			const port = freshPort();
 			const listener = new place.b.Listener({ port });
+			await place.rest();
 			const socket = new place.a.TCP({ address: place.b.v4, port });
 			let shell: TCP | undefined;
 			await place.until("accepted", () => (shell ??= listener.read()) !== undefined);

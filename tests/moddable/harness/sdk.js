@@ -7,7 +7,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { corePackages, ensureDebian, root } from "../../../scripts/prepare.js";
 
-const sdk = process.env.MODDABLE ?? join(homedir(), ".local/share/moddable");
+export const sdk = process.env.MODDABLE ?? join(homedir(), ".local/share/moddable");
 const tools = join(sdk, "build/bin/lin/release");
 
 /** Apps, their objects and what the simulator keeps; apps share the objects of the engine. */

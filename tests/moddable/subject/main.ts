@@ -3,9 +3,11 @@
  *
  *   {"do":"up","options":{...}}   a node with the machine interface of the command (interface/up.ts)
  *   {"do":"life",...}             nodes that begin and end (../life/life.ts)
+ *   {"do":"contract",...}         two nodes, and the contract of the sockets between them (interface/contract.ts)
  */
 
 import { life } from "life/life";
+import { contract } from "subject/contract";
 import { Line } from "subject/line";
 import { up } from "subject/up";
 import { environment } from "tn_process";
@@ -26,6 +28,8 @@ function begin(first: First): (text: string) => void {
 			return up(first.options ?? {}, say);
 		case "life":
 			return life(first.options ?? {}, say);
+		case "contract":
+			return contract(first.options ?? {}, say);
 		default:
 			say({ event: "error", code: "argument", message: `do: no app called ${first.do}` });
 			return () => {};
