@@ -15,7 +15,7 @@ import type { MapFailure, MapMessage, MapReading } from "./types.js";
 import { load32 } from "./wide-id.js";
 
 const HEADER_BYTES = 4;
-const DEFAULT_BUFFER_BYTES = 32768;
+export const DEFAULT_BUFFER_BYTES = 32768;
 
 export class MapReader implements MapReading {
 	readonly #netmap: Netmap;

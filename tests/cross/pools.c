@@ -24,6 +24,7 @@ POOL(node_datagrams_out, PART(tn_tunnel, out_bytes) + PART(tn_tunnel, out));
 POOL(node_sockets, PART(tn_node, sockets));
 POOL(node_interface, PART(tn_node, interface));
 POOL(rings, TN_COMMAND_RING + TN_EVENT_RING + TN_DERP_RING);
+POOL(crossing, TN_STACK_APART ? TN_CROSSING_OUT : 1);
 POOL(each_stream, TN_STREAM_SEND + TN_STREAM_RECEIVE);
 POOL(each_datagram_socket, TN_DATAGRAM_RECEIVE);
 POOL(each_region, TN_DERP_QUEUE_BYTES + TN_DERP_QUEUE_DISCO_BYTES + sizeof(struct tn_derp));

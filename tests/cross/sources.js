@@ -55,11 +55,14 @@ function fetchSources() {
 	}
 }
 
-/** Headers of libsodium, and nothing else of the folder that Debian has them in. */
+/** Headers of libsodium and, where it is installed, of Mbed TLS, and nothing else of the folder that Debian has them in. */
 function linkHeaders() {
 	const include = join(build, "include");
 	mkdirSync(include, { recursive: true });
-	for (const name of ["sodium.h", "sodium"]) if (!existsSync(join(include, name))) symlinkSync(join("/usr/include", name), join(include, name));
+	for (const name of ["sodium.h", "sodium", "mbedtls", "psa"]) {
+		const header = join("/usr/include", name);
+		if (existsSync(header) && !existsSync(join(include, name))) symlinkSync(header, join(include, name));
+	}
 	return include;
 }
 

@@ -22,6 +22,7 @@ export const targets = [
 		name: "rv32imc",
 		what: "the RISC-V chips without atomics: ESP32-C3",
 		prefix: "riscv64-unknown-elf-",
+		emulation: "elf32lriscv",
 		flags: ["-march=rv32imc", "-mabi=ilp32", "--specs=picolibc.specs"],
 	},
 	{
