@@ -65,6 +65,8 @@ export class Network {
 	/** Questions of check() for the next look, and for the one under way. */
 	#waiting: { done(report: NetcheckReport): void; failed(error: TailnetError): void }[] = [];
 	#asked: { done(report: NetcheckReport): void; failed(error: TailnetError): void }[] = [];
+	/** A look begins with the next tick. */
+	#isDue = false;
 	#closed = false;
 
 	constructor(owner: NetworkOwner) {
@@ -114,9 +116,9 @@ export class Network {
 		this.update("home-unreachable");
 	}
 
-	/** Looks again; a look that is under way is followed by another. */
+	/** Looks again, soon: one look for all who ask before it begins; one that is under way is followed by another. */
 	update(reason: UpdateReason): void {
-		if (!this.#closed) this.#schedule.request(reason);
+		if (!this.#closed && !this.#isDue) this.#schedule.request(reason);
 		this.#arm();
 	}
 
@@ -156,18 +158,25 @@ export class Network {
 		this.#asked = this.#waiting = [];
 	}
 
+	/** On a turn of its own: who asks for a look may be deep in a call, and a look goes deep as well. The stack of a board has room for one of them. */
 	#begin(): void {
+		this.#isDue = true;
+		this.#arm();
+	}
+
+	#start(now: number): void {
 		const { hasV4, hasV6 } = families();
+		this.#isDue = false;
 		this.#asked = this.#waiting;
 		this.#waiting = [];
 		const full = this.#asked.length > 0;
-		this.#netcheck.start({ regions: this.#regions, home: this.#home.current, hasV4: hasV4 || !hasV6, hasV6, full }, monotonicMS());
-		this.#tick();
+		this.#netcheck.start({ regions: this.#regions, home: this.#home.current, hasV4: hasV4 || !hasV6, hasV6, full }, now);
 	}
 
 	#tick(): void {
 		if (this.#closed) return;
 		const now = monotonicMS();
+		if (this.#isDue) this.#start(now);
 		const report = this.#netcheck.tick(now);
 		if (report) this.#complete(report, now);
 		else if (!this.#netcheck.isRunning) this.#schedule.tick(now);
@@ -177,7 +186,7 @@ export class Network {
 	#arm(): void {
 		stopTimer(this.#timer);
 		this.#timer = undefined;
-		const deadline = this.#netcheck.deadline ?? this.#schedule.deadline;
+		const deadline = this.#isDue ? 0 : (this.#netcheck.deadline ?? this.#schedule.deadline);
 		if (deadline === undefined || this.#closed) return;
 		this.#timer = startTimer(() => this.#tick(), Math.max(0, Math.ceil(deadline - monotonicMS())));
 	}

@@ -291,9 +291,8 @@ export class Control {
 			},
 		});
 		this.#session = session;
-		if (this.#logout) this.#sendLogout(session);
-		else if (this.#isRegistered) this.#startPoll(session);
-		else this.#register(session);
+		// On a turn of its own: a request goes deep, the end of the handshake comes from deep, and the stack of a board has room for one of them.
+		this.#wait(0, () => (this.#logout ? this.#sendLogout(session) : this.#again(session)));
 	}
 
 	// ---- Registration ----
@@ -434,6 +433,7 @@ export class Control {
 	// ---- Logout ----
 
 	#sendLogout(session: Session): void {
+		stopTimer(this.#timer); // a session that has just been opened asks nothing else
 		this.#request?.close();
 		// Control tells of the end on the stream as well, before it answers: that must not look like an expiry, or like a failure.
 		this.#poll?.close();

@@ -180,6 +180,20 @@ describe("names of relays", () => {
 	});
 });
 
+describe("a look", () => {
+	test("begins on a turn of its own, and is one for all who asked before it", async () => {
+		stage.network.setRegions([region(1)], () => 1);
+		stage.network.update("link-change-major");
+		const report = stage.network.check();
+		expect(stage.probes).toEqual([]);
+		await stage.pass(5);
+		expect(stage.probes).toEqual(["192.0.2.1:3478"]);
+		await stage.pass(1000);
+		expect((await report).full).toBe(true);
+		expect(stage.probes).toEqual(["192.0.2.1:3478"]);
+	});
+});
+
 describe("check", () => {
 	test("answers with a full report that began after the question, also while another is under way", async () => {
 		stage.network.setRegions(
@@ -188,6 +202,7 @@ describe("check", () => {
 		);
 		await stage.pass(500);
 		stage.network.update("periodic");
+		await stage.pass(5);
 		const report = stage.network.check();
 		await stage.pass(1000);
 		expect((await report).full).toBe(true);
