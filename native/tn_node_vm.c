@@ -147,6 +147,11 @@ static size_t flag_record(struct tn_node *node, struct tn_socket *socket, uint8_
 		socket->vm_connected = true;
 		return socket_record(out, TN_EVENT_CONNECTED, 0, socket->local_port, handle, 0);
 	}
+	/* Room before bytes: who answers at once knows how much may be written. */
+	if ((*flags & TN_SOCKET_WRITABLE) != 0) {
+		*flags &= ~(uint32_t)TN_SOCKET_WRITABLE;
+		return socket_record(out, TN_EVENT_WRITABLE, 0, 0, handle, tn_ring_free(&socket->send));
+	}
 	if ((*flags & TN_SOCKET_READABLE) != 0) {
 		size_t length = socket->kind == TN_SOCKET_DATAGRAM ? datagram_record(node, socket, out, size) : 0;
 		if (length > 0)
@@ -154,10 +159,6 @@ static size_t flag_record(struct tn_node *node, struct tn_socket *socket, uint8_
 		*flags &= ~(uint32_t)TN_SOCKET_READABLE;
 		if (socket->kind == TN_SOCKET_STREAM && tn_ring_used(&socket->receive) > 0)
 			return socket_record(out, TN_EVENT_READABLE, 0, 0, handle, tn_ring_used(&socket->receive));
-	}
-	if ((*flags & TN_SOCKET_WRITABLE) != 0) {
-		*flags &= ~(uint32_t)TN_SOCKET_WRITABLE;
-		return socket_record(out, TN_EVENT_WRITABLE, 0, 0, handle, tn_ring_free(&socket->send));
 	}
 	if ((*flags & TN_SOCKET_CLOSED) != 0) {
 		*flags &= ~(uint32_t)TN_SOCKET_CLOSED;

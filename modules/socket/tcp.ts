@@ -270,8 +270,8 @@ export class TCP {
 
 	/** Tells a new owner what had come before it took over. */
 	#deliverPending(): void {
-		if (this.#available > 0 && this.#state !== "closed") this.#call(this.#onReadable, this.#available);
 		if (this.#isSending && this.#connected && this.#room > 0) this.#call(this.#onWritable, this.#room);
+		if (this.#available > 0 && this.#state !== "closed") this.#call(this.#onReadable, this.#available);
 		this.#drained();
 	}
 

@@ -105,7 +105,9 @@ class LoopbackSide {
 			const own = this.addresses.find((each) => each[10] === target[10]) as Uint8Array;
 			listening[1].events.accepted?.(accepted, own, 40_000 + handle, target);
 			socket.events.connected?.();
-			for (const each of [end, other]) this.move(each);
+			other.wantsRoom = false;
+			peer.open.get(accepted)?.events.writable?.(sendBytes);
+			this.move(end);
 		});
 	}
 

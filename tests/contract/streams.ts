@@ -1,7 +1,7 @@
 /** The contract of TCP: many bytes, back pressure, connections that change hands. */
 import type { TCP } from "../../modules/socket/tcp.js";
 import { Random } from "../xs/harness-tools.js";
-import { byteAt, type Case, connect, holds, listen, type Pair, type Place, pattern, same, take, throws } from "./place.js";
+import { byteAt, type Case, connect, freshPort, holds, listen, type Pair, type Place, pattern, same, take, throws } from "./place.js";
 
 /** Moves bytes both ways in pieces of any size, read in every manner, and compares each. */
 async function exchange(place: Place, pair: Pair, total: number, random: Random, mayChangeFormat: boolean): Promise<void> {
@@ -167,6 +167,44 @@ export const streamCases: Case[] = [
 			await place.until("the end", () => told.ended === "closed");
 			heir.close();
 			pair.close();
+		},
+	},
+	{
+		name: "an accepted connection can be answered from its first onReadable: room is told before bytes",
+		async run({ a, b, until, rest }) {
+			const port = freshPort();
+			const listener = new b.Listener({
+				port,
+				onReadable() {
+					const from = this.read();
+					if (!from) return;
+					new b.TCP({
+						from,
+						onReadable(count) {
+							this.write(this.read(count) as ArrayBuffer);
+							this.close();
+						},
+					});
+				},
+			});
+			await rest();
+			for (let i = 0; i < 5; i += 1) {
+				const told = listen();
+				const client = new a.TCP({
+					address: b.v4,
+					port,
+					...told.callbacks,
+					onWritable() {
+						if (told.writable === 0) this.write(pattern(i, 7));
+						told.writable = 1;
+					},
+				});
+				await until("an answer", () => told.readable === 7);
+				same([...new Uint8Array(client.read() as ArrayBuffer)], [...pattern(i, 7)]);
+				client.close();
+			}
+			same(b.reported, []);
+			listener.close();
 		},
 	},
 	{

@@ -319,7 +319,7 @@ describe("TCP: from", () => {
 		});
 		expect(events).toEqual([]);
 		testing.advance(1);
-		expect(events).toEqual(["readable 2", "writable 100"]);
+		expect(events).toEqual(["writable 100", "readable 2"]);
 		expect(bytesOf(socket.read())).toEqual([2, 3]);
 		expect(socket.remoteAddress).toBe("100.64.0.2");
 		expect(() => old.read()).toThrow(SyntaxError);
