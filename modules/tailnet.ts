@@ -33,6 +33,7 @@ export interface PeersChange {
 	/** IDs of peers. */
 	added: string[];
 	changed: string[];
+	/** One entry for each peer that is gone; its value means nothing. */
 	removed: number[];
 }
 

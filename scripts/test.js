@@ -84,6 +84,7 @@ const rings = [
 	},
 	{ name: "interop", needs: needsNetworks, command: [node, "tests/interop/run.js"] },
 	{ name: "moddable", needs: () => moddableMissing() ?? needsNetworks(), command: [node, "tests/moddable/run.js"] },
+	{ name: "documentation", command: [node, "tests/documentation/run.js"] },
 	{ name: "checklists", command: [node, "scripts/checklists.js"] },
 ];
 

@@ -1,0 +1,76 @@
+/* What snippets import as "tailnet": the built package, on a lab with a peer called laptop. */
+import Tailnet from "../../dist/modules/tailnet.js";
+import { startLab } from "../../dist/tests/lab/lab.js";
+
+export * from "../../dist/modules/tailnet.js";
+
+let lab;
+const nodes = [];
+
+export default class extends Tailnet {
+	constructor(options) {
+		super({ ...options, controlURL: lab.controlURL, authKey: lab.authKey, authorities: [lab.authorityPEM], store: undefined });
+		nodes.push(this);
+	}
+}
+
+const page = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/** Sends back what comes to TCP and UDP port 7, and a page to whom asks port 8000. */
+function serve(laptop) {
+	const listen = (port, answer) =>
+		new laptop.Listener({
+			port,
+			onReadable() {
+				for (let from = this.read(); from; from = this.read())
+					new laptop.TCP({
+						from,
+						onReadable(count) {
+							this.write(answer(this.read(count)));
+						},
+						onError() {
+							this.close();
+						},
+					});
+			},
+		});
+	listen(7, (bytes) => bytes);
+	listen(8000, () => new TextEncoder().encode(page));
+	new laptop.UDP({
+		port: 7,
+		onReadable() {
+			for (let datagram = this.read(); datagram; datagram = this.read()) this.write(datagram, datagram.address, datagram.port);
+		},
+	});
+}
+
+export async function openLab() {
+	lab = await startLab();
+	const laptop = new Tailnet({ hostname: "laptop", controlURL: lab.controlURL, authKey: lab.authKey, authorities: [lab.authorityPEM] });
+	await laptop.running;
+	serve(laptop);
+	return {
+		/** Connects to a port of the snippet's node. */
+		visit(port) {
+			const address = nodes.at(-1)?.addresses[0];
+			if (!address) return;
+			const socket = new laptop.TCP({
+				address,
+				port,
+				onWritable() {
+					socket.close();
+				},
+				onError() {
+					socket.close();
+				},
+			});
+		},
+		closeNodes() {
+			for (const node of nodes.splice(0)) node.close();
+		},
+		async close() {
+			laptop.close();
+			await lab.close();
+		},
+	};
+}
