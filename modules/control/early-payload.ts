@@ -20,6 +20,11 @@ export class EarlyPayload {
 	#left = 0;
 	#isThrough = false;
 
+	/** What follows belongs to HTTP/2 as it is: push() need not see it. */
+	get isThrough(): boolean {
+		return this.#isThrough;
+	}
+
 	/**
 	 * Feeds the stream's next bytes.
 	 * @param onBytes gets what belongs to HTTP/2

@@ -71,6 +71,10 @@ export class Session {
 		this.#stream.attach(
 			(plaintext) => {
 				this.#heardMS = monotonicMS();
+				if (this.#early.isThrough) {
+					this.#receive(plaintext);
+					return;
+				}
 				const problem = this.#early.push(plaintext, toHTTP);
 				if (problem) this.#end(this.#error(problem));
 			},

@@ -8,7 +8,7 @@ import { at } from "../harness/world.js";
 export default {
 	title: "The tailnet is an island",
 	async before(t) {
-		await t.world.stock("t1");
+		t.t1 = await t.world.stock("t1");
 		t.a = await t.world.subject("a");
 		const stranger = await t.world.network.namespace("stranger");
 		await stranger.run("ip", "route", "add", "100.64.0.0/10", "via", t.world.place.address);
@@ -25,6 +25,22 @@ export default {
 		[
 			"UDP to its tailnet address from the local network gets no answer",
 			async ({ stranger, a, assert }) => assert.equal((await stranger.do("local.udp", { to: at(a.address, 7), size: 16, count: 1 }, 5000)).received, 0),
+		],
+		[
+			"TCP and UDP from the local network in the name of a peer get nothing, and nothing leaves for that peer",
+			async ({ world, stranger, a, t1, assert }) => {
+				const namespace = await world.network.namespace("stranger");
+				await namespace.run("ip", "address", "add", `${t1.ip4}/32`, "dev", "eth0");
+				await namespace.run("ip", "route", "replace", "100.64.0.0/10", "via", world.place.address, "src", t1.ip4);
+				world.place.rules(
+					`table inet interop {\nchain output {\ntype filter hook output priority 0; policy accept;\noifname "eth0" ip saddr 100.64.0.0/10 counter\n}\n}\n`,
+				);
+				for (const port of [7, 80]) assert.notEqual((await stranger.do("local.dial", { to: at(a.address, port) }, 2500)).outcome, "connected");
+				assert.equal((await stranger.do("local.udp", { to: at(a.address, 7), size: 16, count: 1 }, 2500)).received, 0);
+				assert.match(await world.place.run("nft", "list", "ruleset"), /counter packets 0 /);
+				world.place.rules("");
+				await namespace.run("ip", "route", "replace", "100.64.0.0/10", "via", world.place.address);
+			},
 		],
 		[
 			"its tailnet services do not listen on its local address",

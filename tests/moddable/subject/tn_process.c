@@ -8,6 +8,7 @@
 #include "mc.xs.h"
 
 #include "tn_reserved.h"
+#include "tn_wakes.h"
 
 void xs_tn_environment(xsMachine *the)
 {
@@ -20,4 +21,9 @@ void xs_tn_malloced_bytes(xsMachine *the)
 {
 	struct mallinfo2 figures = mallinfo2();
 	xsmcSetNumber(xsResult, (double)figures.uordblks + (double)figures.hblkhd - (double)tn_reserved_bytes(the));
+}
+
+void xs_tn_wakes(xsMachine *the)
+{
+	xsmcSetNumber(xsResult, tn_wakes());
 }

@@ -1,4 +1,5 @@
 declare module "tn_process" {
 	export function environment(name: string): string | undefined;
 	export function mallocedBytes(): number;
+	export function wakes(): number;
 }

@@ -9,3 +9,8 @@ export function environment(name) {
 export function mallocedBytes() {
 	return native("xs_tn_malloced_bytes").call(this);
 }
+
+/* Times that nodes of this process woke a VM. */
+export function wakes() {
+	return native("xs_tn_wakes").call(this);
+}

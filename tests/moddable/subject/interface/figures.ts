@@ -1,7 +1,7 @@
 /** What the virtual machine and the process have in use, after garbage collection. */
 import Debug from "debug";
 import Instrumentation from "instrumentation";
-import { mallocedBytes } from "tn_process";
+import { mallocedBytes, wakes } from "tn_process";
 
 export interface Figures {
 	slotBytes: number;
@@ -10,6 +10,8 @@ export interface Figures {
 	sdkTimers: number;
 	/** Allocated in C by anything but the engine. */
 	nativeBytes: number;
+	/** Times that nodes of this process woke a VM. */
+	wakes: number;
 }
 
 export function figures(): Figures {
@@ -23,5 +25,6 @@ export function figures(): Figures {
 		keys: figure("XS Keys Used"),
 		sdkTimers: figure("Timers"),
 		nativeBytes: mallocedBytes(),
+		wakes: wakes(),
 	};
 }
