@@ -36,6 +36,7 @@ function connect(): void {
 	};
 	const socket = new WebSocketClient({
 		host: config.host,
+		port: Number(config.port),
 		path: config.path,
 		dns: { io: tailnet.Resolver },
 		socket: { io: tailnet.TCP },
