@@ -24,8 +24,15 @@ export function isHex(text: string, length: number): boolean {
 
 /** Value of a decimal number of at most three digits without leading zeros; -1 for any other text. */
 export function parseSmall(text: string): number {
-	if (!isDigits(text, 3) || (text.length > 1 && text.charCodeAt(0) === 48)) return -1;
-	return Number(text);
+	const { length } = text;
+	if (length === 0 || length > 3 || (length > 1 && text.charCodeAt(0) === 48)) return -1;
+	let value = 0;
+	for (let i = 0; i < length; i += 1) {
+		const digit = text.charCodeAt(i) - 48;
+		if (digit < 0 || digit > 9) return -1;
+		value = value * 10 + digit;
+	}
+	return value;
 }
 
 /** Value of a hexadecimal number of one to four digits; -1 for any other text. */
