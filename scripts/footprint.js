@@ -166,10 +166,12 @@ if (heaps) {
 		[...heaps].map(([count, { slots, chunks }]) => [count, slots, chunks, slots + chunks]),
 	);
 }
-console.log("\nA minute of an idle node, with one peer that is silent (it takes two to measure):");
+console.log("\nA minute of an idle node with 16 peers that are silent (it takes two to measure):");
 const idle = await attempt("packets of an idle minute", noNetworks, idleMinute);
 if (idle)
-	console.log(`  ${idle.begun} datagrams and relay packets begun by the node; all packets of its interface: ${idle.sent} sent, ${idle.received} received`);
+	console.log(
+		`  ${idle.begun} datagrams and relay packets begun by the node; all packets of its interface: ${idle.sent} sent, ${idle.received} received; ${idle.curves === 0 ? "no handshake" : "handshakes"}`,
+	);
 
 console.log("\nGoals:");
 const first = flash[emulated.name];
