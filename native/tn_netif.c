@@ -108,7 +108,7 @@ void tn_netif_stir(struct tn_netif *interface)
 
 static err_t output(struct netif *netif, struct pbuf *p)
 {
-	struct tn_netif *interface = netif->state;
+	struct tn_netif *interface = (struct tn_netif *)netif;
 	if (p->tot_len > TN_MTU)
 		return ERR_BUF;
 	uint8_t *place = place_output(interface, p->tot_len);
@@ -167,7 +167,7 @@ bool tn_netif_open(struct tn_netif *interface, struct tn_tunnel *tunnel, struct 
 	stack.is_initialised = true;
 	interface->tunnel = tunnel;
 	interface->sockets = sockets;
-	if (netif_add(&interface->netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4, interface, set_up, ip_input) == NULL)
+	if (netif_add(&interface->netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4, NULL, set_up, ip_input) == NULL)
 		return false;
 	netif_set_link_up(&interface->netif);
 	netif_set_up(&interface->netif);

@@ -20,6 +20,7 @@
 #include "tn_tunnel.h"
 
 struct tn_netif {
+	/* First: an interface is its netif. Its `state` is not ours: ESP-IDF takes whatever it finds there for an interface of its own. */
 	struct netif netif;
 	struct tn_tunnel *tunnel;
 	struct tn_sockets *sockets;
