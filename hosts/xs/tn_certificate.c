@@ -3,7 +3,7 @@
  */
 #include "tn_certificate.h"
 
-#include <mbedtls/x509_crt.h>
+#include "tn_mbedtls.h"
 #include <string.h>
 
 #define SAN_TYPE 0x1f

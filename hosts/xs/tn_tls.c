@@ -3,10 +3,7 @@
  */
 #include "tn_tls.h"
 
-#include <mbedtls/error.h>
-#include <mbedtls/ssl.h>
-#include <mbedtls/version.h>
-#include <mbedtls/x509_crt.h>
+#include "tn_mbedtls.h"
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
 #include <psa/crypto.h>
 #endif
@@ -21,6 +18,8 @@
 #define NAME_MAX_LENGTH 254
 /** Longest way from a certificate to one that is trusted. */
 #define CHAIN_MAX 8
+/** What Mbed TLS finds after it has verified the chain. */
+#define USAGE ((uint32_t)(MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE | MBEDTLS_X509_BADCERT_NS_CERT_TYPE))
 
 struct tn_tls {
 	mbedtls_ssl_context ssl;
@@ -31,6 +30,10 @@ struct tn_tls {
 	void *context;
 	uint64_t now;
 	bool is_unverified, has_hash, is_open;
+	/* What was found when the certificates came; they are not kept (nor does every Mbed TLS keep them). */
+	bool has_certificate;
+	uint32_t flags;
+	const char *problem; /* NULL: none */
 	uint8_t sha256[32];
 	char expected[NAME_MAX_LENGTH];
 	char reason[REASON_MAX];
@@ -80,6 +83,8 @@ static int result_of(struct tn_tls *tls, int result)
 	return TN_TLS_FAILED;
 }
 
+static int on_certificate(void *context, mbedtls_x509_crt *certificate, int depth, uint32_t *flags);
+
 /** The rules that Mbed TLS is configured with. @return an error of Mbed TLS, 0 = none */
 static int configure(struct tn_tls *tls, const struct tn_tls_options *options)
 {
@@ -94,8 +99,9 @@ static int configure(struct tn_tls *tls, const struct tn_tls_options *options)
 #else
 	mbedtls_ssl_conf_min_tls_version(&tls->config, MBEDTLS_SSL_VERSION_TLS1_2);
 #endif
-	/* Verification does not end the handshake: check() weighs its result, with the time that we believe. */
-	mbedtls_ssl_conf_authmode(&tls->config, tls->is_unverified || tls->has_hash ? MBEDTLS_SSL_VERIFY_NONE : MBEDTLS_SSL_VERIFY_OPTIONAL);
+	/* Verification does not end the handshake: on_certificate weighs what it finds, with the time that we believe. */
+	mbedtls_ssl_conf_authmode(&tls->config, tls->is_unverified ? MBEDTLS_SSL_VERIFY_NONE : MBEDTLS_SSL_VERIFY_OPTIONAL);
+	mbedtls_ssl_conf_verify(&tls->config, on_certificate, tls);
 	result = mbedtls_ssl_conf_alpn_protocols(&tls->config, (const char **)(uintptr_t)protocols);
 	if (result == 0)
 		result = mbedtls_ssl_setup(&tls->ssl, &tls->config);
@@ -195,14 +201,13 @@ static const mbedtls_x509_crt *issuer_of(const mbedtls_x509_crt *chain, const mb
 /** Whether one of the authorities that were given vouches for it. @param flags what was found with the host's own. @return what is found with these */
 static uint32_t verify_by_authorities(struct tn_tls *tls, const mbedtls_x509_crt *chain, uint32_t flags)
 {
-	const uint32_t usage = MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE | MBEDTLS_X509_BADCERT_NS_CERT_TYPE;
 	uint32_t found = 0;
 	if (tls->authorities.version == 0)
 		return flags;
 	int result = mbedtls_x509_crt_verify((mbedtls_x509_crt *)(uintptr_t)chain, &tls->authorities, NULL, NULL, &found, NULL, NULL);
 	if (result != 0 && result != MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)
 		return flags;
-	return found | (flags & usage);
+	return found | (flags & USAGE);
 }
 
 /** @return what is wrong, NULL = nothing */
@@ -227,19 +232,30 @@ static const char *check_chain(struct tn_tls *tls, const mbedtls_x509_crt *chain
 	return problem;
 }
 
+/** Mbed TLS has verified a certificate of the chain that came; the leaf is the last one. */
+static int on_certificate(void *context, mbedtls_x509_crt *certificate, int depth, uint32_t *flags)
+{
+	struct tn_tls *tls = context;
+	if (!tls->has_hash)
+		tn_tls_host_look(certificate, depth, flags);
+	tls->flags |= *flags;
+	if (depth == 0) {
+		tls->has_certificate = true;
+		tls->problem = tls->has_hash ? check_pinned(tls, certificate) : check_chain(tls, certificate, tls->flags);
+	}
+	return 0;
+}
+
 /** @return TN_TLS_DONE or TN_TLS_REFUSED */
 static int check(struct tn_tls *tls)
 {
-	const char *problem;
-	const mbedtls_x509_crt *chain = mbedtls_ssl_get_peer_cert(&tls->ssl);
+	const char *problem = tls->problem;
 	if (tls->is_unverified)
 		return TN_TLS_DONE;
-	if (chain == NULL)
+	if (!tls->has_certificate)
 		problem = "the peer has no certificate";
-	else if (tls->has_hash)
-		problem = check_pinned(tls, chain);
-	else
-		problem = check_chain(tls, chain, mbedtls_ssl_get_verify_result(&tls->ssl));
+	else if (problem == NULL && !tls->has_hash && (mbedtls_ssl_get_verify_result(&tls->ssl) & USAGE) != 0)
+		problem = "the certificate may not be used for this";
 	if (problem == NULL)
 		return TN_TLS_DONE;
 	say(tls, problem);

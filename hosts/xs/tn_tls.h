@@ -2,7 +2,7 @@
  * One TLS client session over Mbed TLS, without sockets: bytes leave and come through two functions that never wait. Works with Mbed TLS 2.28 (desktops) and
  * with 3.x and 4.x (ESP-IDF).
  *
- * Whom to believe is decided here, after the handshake and before a byte of the app leaves (protocol/relay.md §3.3), by the time and the name that the
+ * Whom to believe is decided here, when the certificates come and before a byte of the app leaves (protocol/relay.md §3.3), by the time and the name that the
  * caller gives: the system's clock may know nothing.
  *
  *   chain        to one of the authorities given or of the host's own, every certificate of it valid now, and the leaf carries the name as an
@@ -65,6 +65,12 @@ void tn_tls_close(struct tn_tls *tls);
 
 /** Makes the host's own roots those of a configuration (mbedtls_ssl_config), which they outlive. @return false when there are none */
 bool tn_tls_host_roots(void *configuration);
+
+/**
+ * Mbed TLS has found flags (MBEDTLS_X509_BADCERT_...) about a certificate (mbedtls_x509_crt) of a chain: a host whose roots it cannot know takes away what is
+ * wrong.
+ */
+void tn_tls_host_look(void *certificate, int depth, uint32_t *flags);
 
 /** The last session has ended: gives back what roots are kept. */
 void tn_tls_host_forget(void);
