@@ -14,6 +14,7 @@
  *   commands                   send() says no, the caller tries again
  *   events                     the event is dropped, one that anybody may cause by half of the ring; socket events are flags and never lost
  *   DERP queues                the oldest packet of the same kind is dropped
+ *   value of a map message     it is left out, which health tells
  *   packets for lwIP           the stack is visited before the next
  *   packets of lwIP            the packet is dropped, lwIP repeats it
  */
@@ -142,6 +143,8 @@
 /** Bytes of frames behind those packets. */
 #ifndef TN_DERP_QUEUE_BYTES
 #define TN_DERP_QUEUE_BYTES TN_PROFILE(8192, 720896)
+#endif
+#ifndef TN_DERP_QUEUE_DISCO_BYTES
 #define TN_DERP_QUEUE_DISCO_BYTES TN_PROFILE(2048, 16384)
 #endif
 
@@ -212,7 +215,14 @@
 #endif
 #ifndef TN_CROSSING_IN
 #define TN_CROSSING_IN 8
-#define TN_CROSSING_OUT 16384
+#endif
+#ifndef TN_CROSSING_OUT
+#define TN_CROSSING_OUT TN_PROFILE(8192, 16384)
+#endif
+
+/** Longest value of a map message that is kept (a node without the members we do not use, say). */
+#ifndef TN_MAP_BUFFER
+#define TN_MAP_BUFFER TN_PROFILE(12288, 65536)
 #endif
 
 _Static_assert(TN_PEERS >= 1 && TN_PEERS <= 1024, "tailnet.peers: expected 1 to 1024");

@@ -68,6 +68,8 @@ size_t tn_node_vm_counters(struct tn_node *node, struct tn_counter *counters, si
 	    {"poolPeers", TN_PEERS},
 	    {"poolSockets", TN_SOCKETS},
 	    {"poolRoutes", TN_ROUTES},
+	    {"poolRegions", TN_REGIONS},
+	    {"poolRelayBytes", TN_DERP_QUEUE_BYTES},
 	    {"hasIPv6", TN_IPV6},
 	    {"bytesNode", (double)sizeof *node},
 	};

@@ -39,6 +39,35 @@ _Static_assert(MODDEF_TAILNET_REPLAYWINDOW % 64 == 0, "tailnet.replayWindow: exp
 #define TN_REGIONS MODDEF_TAILNET_REGIONS
 #endif
 
+/* Queues between the parts of the node: what is full waits, or is counted and sent again. */
+#if defined(MODDEF_TAILNET_STAGED) && !defined(TN_STAGED)
+#define TN_STAGED MODDEF_TAILNET_STAGED
+#endif
+#if defined(MODDEF_TAILNET_WAITING) && !defined(TN_WAITING)
+#define TN_WAITING MODDEF_TAILNET_WAITING
+#endif
+#if defined(MODDEF_TAILNET_COMMANDRING) && !defined(TN_COMMAND_RING)
+#define TN_COMMAND_RING MODDEF_TAILNET_COMMANDRING
+#endif
+#if defined(MODDEF_TAILNET_EVENTRING) && !defined(TN_EVENT_RING)
+#define TN_EVENT_RING MODDEF_TAILNET_EVENTRING
+#endif
+#if defined(MODDEF_TAILNET_RELAYRING) && !defined(TN_DERP_RING)
+#define TN_DERP_RING MODDEF_TAILNET_RELAYRING
+#endif
+#if defined(MODDEF_TAILNET_RELAYQUEUE) && !defined(TN_DERP_QUEUE_BYTES)
+#define TN_DERP_QUEUE_BYTES MODDEF_TAILNET_RELAYQUEUE
+#endif
+#if defined(MODDEF_TAILNET_CROSSINGOUT) && !defined(TN_CROSSING_OUT)
+#define TN_CROSSING_OUT MODDEF_TAILNET_CROSSINGOUT
+#endif
+#if defined(MODDEF_TAILNET_CONNECTIONRING) && !defined(TN_CONNECTION_RING)
+#define TN_CONNECTION_RING MODDEF_TAILNET_CONNECTIONRING
+#endif
+#if defined(MODDEF_TAILNET_MAPBUFFER) && !defined(TN_MAP_BUFFER)
+#define TN_MAP_BUFFER MODDEF_TAILNET_MAPBUFFER
+#endif
+
 /* Rings of sockets, on a board only: those of a desktop hold the windows of its lwIP. */
 #ifdef TN_DEVICE
 #if defined(MODDEF_TAILNET_STREAMSEND) && !defined(TN_STREAM_SEND)

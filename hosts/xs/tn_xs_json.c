@@ -6,6 +6,7 @@
 #include "tn_xs.h"
 
 #include <string.h>
+#include "tn_config.h"
 #include "tn_json.h"
 #include "tn_port.h"
 
@@ -44,6 +45,8 @@ static struct scanner *scanner_of(xsMachine *the)
 void xs_tn_json(xsMachine *the)
 {
 	size_t size = xsmcToUnsigned(xsArg(1));
+	if (size > TN_MAP_BUFFER)
+		size = TN_MAP_BUFFER;
 	struct tn_xs_bytes schema = tn_xs_readable(the, 0);
 	struct scanner *scanner = tn_port_allocate(sizeof *scanner);
 	if (scanner != NULL) {
