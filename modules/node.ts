@@ -48,6 +48,8 @@ export interface NodeOwner {
 const relayOnlyCapability = "only-tcp-443";
 /** A home relay that cannot be connected to for so long is no candidate for home. */
 const deadRelayMS = 30_000;
+/** Bytes for a relay in one write. */
+const largestRelayBufferBytes = 8192;
 /** Addresses that no change of the network takes away. */
 const loopback = Object.freeze(["127.0.0.1", "::1"]);
 /** Timers of hosts are 32 bits of milliseconds; a later deadline is looked at again then. */
@@ -98,6 +100,8 @@ export class Node implements SocketNode {
 			this.network = new Network(this.#networkOwner());
 			this.#paths = this.#makePaths();
 			this.#derp = new DERP({
+				maximumConnections: this.#limits.relays,
+				bufferBytes: Math.min(largestRelayBufferBytes, this.#limits.relayQueueBytes / 2),
 				privateKey: identity.nodePrivateKey,
 				source: this.#link,
 				authorities: options.authorities,

@@ -57,7 +57,8 @@ interface Entry {
 
 export class RegionSet {
 	readonly #options: RegionSetOptions;
-	readonly #buffer: Uint8Array;
+	/** There since something was to be sent. */
+	#buffer: Uint8Array | undefined;
 	readonly #entries = new Map<number, Entry>();
 	#regions: ReadonlyMap<number, DERPRegion> = new Map();
 	#keys: NodeKeys;
@@ -73,7 +74,6 @@ export class RegionSet {
 	constructor(options: RegionSetOptions) {
 		this.#options = options;
 		this.#keys = options.keys;
-		this.#buffer = new Uint8Array(options.bufferBytes);
 	}
 
 	/** Home region, 0 = none. */
@@ -245,8 +245,9 @@ export class RegionSet {
 
 	#pump(entry: Entry, now: number): void {
 		const id = entry.connection.region.id;
-		const bound = PENDING_BUFFERS * this.#buffer.length;
-		for (let turn = 0; entry.stream.pendingBytes < bound; turn += 1) {
+		const { bufferBytes } = this.#options;
+		this.#buffer ??= new Uint8Array(bufferBytes);
+		for (let turn = 0; entry.stream.pendingBytes < PENDING_BUFFERS * bufferBytes; turn += 1) {
 			if (turn === WRITES_A_TURN) {
 				this.#unfinished.add(id);
 				return;

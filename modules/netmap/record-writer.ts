@@ -31,10 +31,13 @@ const DERP_MAGIC = "127.3.3.40:";
 const HOST_BITS = 128;
 /** Room that the sections after AllowedIPs may take. */
 const RESERVED_BYTES = 600;
+/** Room for a record without AllowedIPs, and what each of those may take. */
+const COMMON_BYTES = 1400;
+const ALLOWED_BYTES = 18;
 
 export class RecordWriter {
-	/** The record: length bytes from 0. */
-	readonly bytes = new Uint8Array(MAXIMUM_RECORD_BYTES);
+	/** The record: length bytes from 0. As large as one had to be so far. */
+	bytes = new Uint8Array(COMMON_BYTES);
 	length = 0;
 	/** Beside the record, since they change all the time: Online as one of the numbers of record.ts, LastSeen in Unix seconds. */
 	online = 0;
@@ -60,7 +63,8 @@ export class RecordWriter {
 
 	/** Writes a Node. @throws WrongType */
 	node(node: Members): void {
-		const bytes = this.bytes;
+		const allowedIPs = textsMember(node, "AllowedIPs");
+		const bytes = this.#room(COMMON_BYTES + ALLOWED_BYTES * (allowedIPs?.length ?? 0));
 		this.truncated = false;
 		this.#flags = 0;
 		bytes.fill(0, 0, Offset.sections);
@@ -85,7 +89,7 @@ export class RecordWriter {
 		this.#addresses(addresses);
 		this.#endpoints(textsMember(node, "Endpoints") ?? []);
 		this.#user(node["User"]);
-		this.#allowedIPs(textsMember(node, "AllowedIPs"), addresses);
+		this.#allowedIPs(allowedIPs, addresses);
 		this.#capabilityKeys(objectMember(node, "CapMap"), textsMember(node, "Capabilities"));
 		this.#masquerade(node, "SelfNodeV4MasqAddrForThisPeer", 4, Flag.masquerade4);
 		this.#masquerade(node, "SelfNodeV6MasqAddrForThisPeer", 6, Flag.masquerade6);
@@ -99,7 +103,7 @@ export class RecordWriter {
 	 * @throws WrongType
 	 */
 	patch(record: Uint8Array, offset: number, change: Members): boolean {
-		const bytes = this.bytes;
+		const bytes = this.#room(COMMON_BYTES + load16(record, offset + Offset.length));
 		const sections = this.#sections.locate(record, offset);
 		const lastSeen = secondsMember(change, "LastSeen");
 		const online = onlineMember(change);
@@ -130,6 +134,13 @@ export class RecordWriter {
 		this.#copy(record, sections.masquerade4, sections.end);
 		this.#finish();
 		return true;
+	}
+
+	/** The scratch buffer, with so much room as far as a record may have it. */
+	#room(lengthBytes: number): Uint8Array {
+		const wanted = Math.min(lengthBytes, MAXIMUM_RECORD_BYTES);
+		if (this.bytes.length < wanted) this.bytes = new Uint8Array(wanted);
+		return this.bytes;
 	}
 
 	#finish(): void {
@@ -216,7 +227,7 @@ export class RecordWriter {
 		this.#at += 2;
 		for (const text of texts) {
 			if (parsePrefixInto(text, this.#address, 0) === 0) continue;
-			if (this.#at + 18 + RESERVED_BYTES > this.bytes.length) {
+			if (this.#at + ALLOWED_BYTES + RESERVED_BYTES > this.bytes.length) {
 				this.truncated = true;
 				break;
 			}

@@ -5,9 +5,14 @@ export interface Limits {
 	readonly peers: number;
 	/** Whether there is IPv6 inside the tunnel. */
 	readonly hasIPv6: boolean;
+	/** Relays that packets may wait for. */
+	readonly relays: number;
+	/** Bytes that may wait for one. */
+	readonly relayQueueBytes: number;
 }
 
 /** @param counters of the tunnel, where its pool sizes are too */
 export function limitsOf(counters: Record<string, number>): Limits {
-	return { peers: counters["poolPeers"] ?? Number.POSITIVE_INFINITY, hasIPv6: counters["hasIPv6"] !== 0 };
+	const { poolPeers = Number.POSITIVE_INFINITY, hasIPv6, poolRegions = 16, poolRelayBytes = 65_536 } = counters;
+	return { peers: poolPeers, hasIPv6: hasIPv6 !== 0, relays: poolRegions, relayQueueBytes: poolRelayBytes };
 }
