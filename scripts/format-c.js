@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./prepare.js";
 
-const files = ["native", "hosts", "tests/native", "tests/cross", "tests/moddable", "bench"]
+const files = ["native", "hosts", "tests/native", "tests/cross", "tests/device", "tests/moddable", "bench"]
 	.flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)))
 	.filter((name) => /\.[ch]$/.test(name));
 const mode = process.argv.includes("--write") ? ["-i"] : ["--dry-run", "-Werror"];

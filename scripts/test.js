@@ -10,6 +10,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { packages as crossPackages } from "../tests/cross/targets.js";
+import { missing as deviceMissing } from "../tests/device/harness/requirements.js";
 import { missing as moddableMissing } from "../tests/moddable/harness/sdk.js";
 import { corePackages, ensureDebian, ensurePackages, prepare, root, run } from "./prepare.js";
 
@@ -84,6 +85,7 @@ const rings = [
 	},
 	{ name: "interop", needs: needsNetworks, command: [node, "tests/interop/run.js"] },
 	{ name: "moddable", needs: () => moddableMissing() ?? needsNetworks(), command: [node, "tests/moddable/run.js"] },
+	{ name: "device", needs: () => deviceMissing() ?? needsNetworks(), command: [node, "tests/device/run.js"] },
 	{ name: "documentation", command: [node, "tests/documentation/run.js"] },
 	{ name: "checklists", command: [node, "scripts/checklists.js"] },
 ];

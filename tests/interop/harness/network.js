@@ -78,6 +78,18 @@ export class Network {
 		return execute("nsenter", [`--net=/proc/${this.#switch.pid}/ns/net`, "--", "ip", ...args]);
 	}
 
+	/** Network namespace of the bridge. */
+	get switchPath() {
+		return `/proc/${this.#switch.pid}/ns/net`;
+	}
+
+	/** Joins a tap device to the bridge, for an emulated machine. @returns {Promise<string>} its name */
+	async tap(name) {
+		await this.#inSwitch("tuntap", "add", "dev", name, "mode", "tap");
+		await this.#inSwitch("link", "set", name, "master", "bridge", "up");
+		return name;
+	}
+
 	/** The namespace of this name; made and joined at the first call. */
 	async namespace(name) {
 		const existing = this.#namespaces.get(name);

@@ -36,7 +36,7 @@ import { nodeCommand, root } from "./requirements.js";
  */
 
 /** A process that speaks our machine interface. */
-class CommandNode {
+export class CommandNode {
 	#process;
 
 	/** @param {SubjectOptions} options */

@@ -15,7 +15,7 @@ import { environment } from "tn_process";
 type First = { do: string; options?: object };
 
 let run: ((text: string) => void) | undefined;
-const line = new Line(Number(environment("TAILNET_TEST_PORT")), (text) => {
+const line = new Line({ address: "127.0.0.1", port: Number(environment("TAILNET_TEST_PORT")) }, (text) => {
 	if (run) run(text);
 	else run = begin(JSON.parse(text) as First);
 });

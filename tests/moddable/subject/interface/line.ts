@@ -1,4 +1,4 @@
-/** Lines of text over a loopback connection of the SDK's own TCP class, so that its sockets and ours work side by side. */
+/** Lines of text over a connection of the SDK's own TCP class, so that its sockets and ours work side by side. */
 import SystemTCP from "embedded:io/socket/tcp";
 
 export class Line {
@@ -9,12 +9,11 @@ export class Line {
 	#outgoing: Uint8Array[] = [];
 	#room = 0;
 
-	constructor(port: number, onLine: (line: string) => void) {
+	constructor(place: { address: string; port: number }, onLine: (line: string) => void) {
 		const line = this;
 		this.#onLine = onLine;
 		this.#socket = new SystemTCP({
-			address: "127.0.0.1",
-			port,
+			...place,
 			onReadable() {
 				line.#receive(new Uint8Array(this.read() as ArrayBuffer));
 			},

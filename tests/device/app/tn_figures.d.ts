@@ -1,0 +1,3 @@
+declare module "tn_figures" {
+	export function figures(): string;
+}

@@ -1,0 +1,2 @@
+/** The emulated board has no pins. */
+export default { io: {}, pin: {} };

@@ -1,0 +1,124 @@
+/**
+ * The device ring: an app built by mcconfig for an ESP32-C3 boots in an emulator, joins a tailnet of stock nodes, and answers them.
+ *
+ *   node tests/device/run.js [--built]     --built: with the image of the last build
+ *
+ * Needs what harness/requirements.js lists. Prints one line a case and closes with "N passed, N failed, N skipped".
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { buildPeers } from "../interop/harness/peers.js";
+import { missing as interopMissing } from "../interop/harness/requirements.js";
+import { at, World } from "../interop/harness/world.js";
+import { BoardNode } from "./harness/board.js";
+import { build } from "./harness/image.js";
+import { missing } from "./harness/requirements.js";
+
+const ramBytes = 400 * 1024;
+const counts = { passed: 0, failed: 0 };
+
+async function check(sentence, run) {
+	const began = performance.now();
+	try {
+		const note = await run();
+		counts.passed++;
+		console.log(`ok - ${sentence}${typeof note === "string" ? ` (${note})` : ""} [${Math.round(performance.now() - began)} ms]`);
+	} catch (error) {
+		counts.failed++;
+		console.log(`not ok - ${sentence}`);
+		for (const line of `${error?.stack ?? error}`.split("\n").slice(0, 30)) console.log(`    ${line}`);
+	}
+}
+
+const kilobytes = (bytes) => `${(bytes / 1024).toFixed(1)} KB`;
+
+async function memory(board) {
+	const { ok, id, at: when, event, ...figures } = await board.do({ do: "memory" });
+	return figures;
+}
+
+async function scenario(world, image) {
+	let board;
+	const t1 = await world.stock("t1");
+	await check("it boots and runs", async () => {
+		board = await BoardNode.start(world, image.flash);
+		await board.running(60_000);
+		const first = board.events.find((event) => event.event === "memory");
+		return `${Math.round(board.runningMS)} ms after power on, ${Math.round(board.sinceCreationMS)} ms after the network was there; ${kilobytes(first.free)} of ${kilobytes(first.total)} were free before`;
+	});
+	if (!board?.address) {
+		tell(board);
+		await board?.close();
+		for (const line of board?.log.slice(-40) ?? []) console.log(`    | ${line}`);
+		return;
+	}
+	const page = async () => {
+		const { status, body } = await world.peers.do("node.http", { node: "t1", url: `http://${at(board.address, 80)}/` });
+		assert.equal(status, 200);
+		assert.match(body, /^board 100\./);
+	};
+	const pings = async (families) => {
+		for (const [family, address] of families)
+			for (const kind of ["disco", "TSMP", "ICMP", "peerapi"])
+				await check(`a peer's ${kind} ping of its ${family} address succeeds`, async () => {
+					const { latencyMS } = await world.ping("t1", address, kind, 10_000);
+					return `${latencyMS.toFixed(1)} ms`;
+				});
+	};
+	await check("a peer's TSMP ping is answered over DERP, UDP being dead", () => world.ping("t1", board.address, "TSMP", 20_000));
+	await pings([["IPv4", board.address]]);
+	await check("it serves its page through DERP", page);
+	world.allowUDP();
+	await check("the path becomes direct", async () => {
+		const { endpoint, afterMS } = await world.untilDirect("t1", board.address, 30_000);
+		assert.match(endpoint, /^10\.71\.0\./);
+		return `after ${Math.round(afterMS)} ms`;
+	});
+	await pings([
+		["IPv4", board.address],
+		["IPv6", board.address6],
+	]);
+	await check("it serves its page directly", page);
+	await check("its own pings succeed", async () => {
+		for (const kind of ["disco", "tsmp", "icmp", "peerapi"]) await board.do({ do: "ping", peer: t1.ip4, kind, timeoutMS: 5000 });
+	});
+	await check(`it does so within ${kilobytes(ramBytes)} of memory`, async () => {
+		const figures = await memory(board);
+		console.log(`# ${JSON.stringify(figures)}`);
+		assert.ok(figures.total <= ramBytes);
+		return `${kilobytes(figures.free)} free, ${kilobytes(figures.leastFree)} at the least`;
+	});
+	tell(board);
+	await board.close();
+}
+
+/** All that the board has said, when everything is shown. */
+function tell(board) {
+	if (process.env.INTEROP_VERBOSE)
+		for (const { at: when, ...event } of board?.events ?? []) console.log(`    board ${Math.round(when)} | ${JSON.stringify(event)}`);
+}
+
+const why = missing() ?? interopMissing()[0];
+if (why) {
+	console.log(`SKIPPED: the device ring needs ${why}`);
+	console.log("0 passed, 0 failed, 1 skipped");
+	process.exit(0);
+}
+let image;
+await check("the app is built for the ESP32-C3", async () => {
+	image = await build(join(import.meta.dirname, "app"), process.argv.includes("--built"));
+	return `${image.appBytes} bytes`;
+});
+if (image) {
+	await buildPeers();
+	const world = await World.create({});
+	try {
+		// The address of the board comes by UDP.
+		world.network.blockUDP([...world.stunPorts, 67]);
+		await scenario(world, image);
+	} finally {
+		await world.close();
+	}
+}
+console.log(`${counts.passed} passed, ${counts.failed} failed, 0 skipped`);
+process.exit(counts.failed ? 1 : 0);
