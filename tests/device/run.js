@@ -88,6 +88,15 @@ async function scenario(world, image) {
 		assert.ok(figures.total <= ramBytes);
 		return `${kilobytes(figures.free)} free, ${kilobytes(figures.leastFree)} at the least`;
 	});
+	await check("it is the same node after its power was gone", async () => {
+		const before = await world.known("board");
+		const from = board.events.length;
+		await board.do({ bridge: "restart" });
+		await board.state("running", 60_000, from);
+		await world.eventually(() => world.ping("t1", board.address, "TSMP", 2000), 20_000);
+		const after = await world.known("board");
+		assert.deepEqual([after.Key, after.Machine], [before.Key, before.Machine]);
+	});
 	tell(board);
 	await board.close();
 }
