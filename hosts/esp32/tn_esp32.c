@@ -122,10 +122,12 @@ bool tn_port_rebind(void *context, uint16_t port)
 
 /* ---- The task ---- */
 
-/** lwIP's thread. */
+/** lwIP's thread. What comes before there is a task is found in its first turn. */
 static void on_arrival(void *context)
 {
-	xTaskNotifyGive(((struct tn_host *)context)->task);
+	TaskHandle_t task = ((struct tn_host *)context)->task;
+	if (task != NULL)
+		xTaskNotifyGive(task);
 }
 
 /** One turn. @return when the next is wanted */
@@ -185,7 +187,6 @@ static const char *open_node(struct tn_host *host, const uint8_t *identity, size
 		return "out of memory for the node, or no identity record";
 	host->udp.arrived = on_arrival;
 	host->udp.context = host;
-	/* Before the sockets: what arrives kicks the task. */
 	if (!tn_udp_open(&host->udp, (uint16_t)(identity[PORT_AT] | identity[PORT_AT + 1] << 8)))
 		return "no UDP socket could be bound";
 	host->port = host->udp.port;
