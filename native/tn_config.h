@@ -217,7 +217,7 @@
 #define TN_CROSSING_IN 8
 #endif
 #ifndef TN_CROSSING_OUT
-#define TN_CROSSING_OUT TN_PROFILE(8192, 16384)
+#define TN_CROSSING_OUT 16384
 #endif
 
 /** Longest value of a map message that is kept (a node without the members we do not use, say). */
