@@ -7,15 +7,17 @@ const accepted = [
 	["hash", "a self-signed certificate that the DERP map pins by sha256-raw"],
 	["cert-name", "a certificate of the name that CertName gives"],
 ];
+/** What ours says of it: OpenSSL's words under Node, Mbed TLS's facts in ours on XS. */
+const nobody = /issued by nobody|self.signed certificate|unable to (get|verify)/;
 const refused = [
-	["expired", "an expired certificate"],
-	["not-yet-valid", "a certificate of the future"],
-	["unknown-ca", "a certificate of an unknown authority"],
-	["self-signed", "a self-signed certificate"],
-	["self-signed-then-intermediate", "a self-signed leaf followed by a genuine intermediate"],
-	["hash-wrong", "a pinned certificate of another hash"],
-	["hash-expired", "a pinned certificate that has expired"],
-	["wrong-name", "a certificate of another name", { hostName: "derp.test" }],
+	["expired", "an expired certificate", /expired|not valid now/],
+	["not-yet-valid", "a certificate of the future", /not yet valid|not valid now/],
+	["unknown-ca", "a certificate of an unknown authority", nobody],
+	["self-signed", "a self-signed certificate", nobody],
+	["self-signed-then-intermediate", "a self-signed leaf followed by a genuine intermediate", nobody],
+	["hash-wrong", "a pinned certificate of another hash", /another SHA-256/],
+	["hash-expired", "a pinned certificate that has expired", /not valid now/],
+	["wrong-name", "a certificate of another name", /expected name|altnames/, { hostName: "derp.test" }],
 ];
 
 let next = 10;
@@ -38,12 +40,11 @@ async function accepts({ world, assert }, ...relay) {
 	await node.close();
 }
 
-async function refuses({ world, assert }, ...relay) {
+async function refuses({ world, assert }, reason, ...relay) {
 	const { node, connected } = await meet(world, ...relay);
 	if (node.kind !== "stock") {
-		const told = (event) =>
-			(event.event === "error" && event.code === "certificate") || (event.event === "health" && /certificate/i.test(JSON.stringify(event)));
-		await node.waitFor("an error with code certificate", told, 10_000);
+		const told = (event) => event.event === "error" && event.code === "certificate" && reason.test(event.message);
+		await node.waitFor(`an error with code certificate that says ${reason}`, told, 10_000);
 	} else await new Promise((resolve) => setTimeout(resolve, 2000));
 	assert.equal(await connected(), false);
 	await node.close();
@@ -56,8 +57,8 @@ export default {
 		...accepted.map(([kind, what]) => [`accepts ${what}`, (t) => accepts(t, kind)]),
 		["accepts a server without the extra meta certificate", (t) => accepts(t, "ca", { noMeta: true })],
 		["accepts a name that is not an address", (t) => accepts(t, "ca", { hostName: "derp.test" })],
-		...refused.map(([kind, what, relay]) => [`refuses ${what}`, (t) => refuses(t, kind, relay)]),
-		["refuses the certificate of an authority that was not given", (t) => refuses(t, "ca", {}, { ca: undefined }), { own: true }],
+		...refused.map(([kind, what, reason, relay]) => [`refuses ${what}`, (t) => refuses(t, reason, kind, relay)]),
+		["refuses the certificate of an authority that was not given", (t) => refuses(t, nobody, "ca", {}, { ca: undefined }), { own: true }],
 		[
 			"accepts a certificate of an authority that the system trusts",
 			(t) => accepts(t, "ca", {}, { ca: undefined, env: { SSL_CERT_FILE: t.world.peers.ca } }),

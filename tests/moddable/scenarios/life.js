@@ -147,6 +147,7 @@ export default {
 				const app = await launch(t, "phoenix", { around: withBus, tailnet: { store: "phoenix" } });
 				const begin = () => app.do({ do: "keep" }, 20_000);
 				let early;
+				let grown = 0;
 				for (let i = 0; i < 20; i++) {
 					const { addresses } = await begin();
 					await answers(t, addresses[0]);
@@ -154,12 +155,14 @@ export default {
 					if (i === 19) {
 						const late = await app.use();
 						t.assert.deepEqual([late.threads, late.files], [early.threads, early.files]);
+						grown = late.nativeBytes - early.nativeBytes;
 					}
 					await reload(t, app);
 				}
 				t.assert.equal(app.ended, undefined);
 				await app.do({ bridge: "quit" });
 				t.assert.equal((await app.exited).code, 0);
+				return `${grown} bytes more`;
 			},
 			{ timeoutMS: 120_000 },
 		],
