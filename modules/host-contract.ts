@@ -156,6 +156,17 @@ export declare class Connection {
 /** Addresses of this machine's interfaces, without loopback and link-local, outside the tailnet. */
 export declare function localAddresses(): string[];
 
+/** Where packets to other networks go: the router of the default route, and our own address towards it. */
+export interface Gateway {
+	/** IPv4 address, "192.168.1.1". */
+	readonly gateway: string;
+	/** IPv4 address of the interface that leads there. */
+	readonly address: string;
+}
+
+/** The IPv4 default gateway; undefined if there is none, or the machine does not say. May be asked often. */
+export declare function defaultGateway(): Gateway | undefined;
+
 // ---- Store ----
 
 /** Small values that survive a restart; a set is atomic and on disk when it returns. Values are at most 4 KB each. */

@@ -1,5 +1,5 @@
 /**
- * What the node knows about the network it stands in: its own endpoints, its home relay, NetInfo. Runs the netcheck of modules/path on the host's
+ * What the node knows about the network it stands in: its own endpoints, a port mapped on the gateway, its home relay, NetInfo. Runs the netcheck of modules/path on the host's
  * clock and tells the owner what changed. Source: protocol/paths.md §2, §3.
  */
 import { localAddresses, monotonicMS, randomBytes, resolveHost, startTimer, stopTimer, type Timer } from "tailnet/host";
@@ -9,6 +9,7 @@ import { type NetInfo, netInfoDiffers, netInfoOf } from "./path/net-info.js";
 import { Netcheck, type NetcheckReport, type ProbeRegion } from "./path/netcheck.js";
 import { type OwnEndpoint, OwnEndpoints } from "./path/own-endpoints.js";
 import { type UpdateReason, UpdateSchedule } from "./path/update-schedule.js";
+import { PortMapping } from "./port-mapping.js";
 
 export interface NetworkOwner {
 	sendRaw(endpoint: string, datagram: Uint8Array): void;
@@ -18,6 +19,8 @@ export interface NetworkOwner {
 	readonly isPortFixed: boolean;
 	/** Endpoints given by the app. */
 	readonly explicitEndpoints: readonly string[];
+	/** The gateway may be asked to map our port. */
+	readonly mayMapPort: boolean;
 	readonly inMapPoll: boolean;
 	readonly hasPeers: boolean;
 	/** Monotonic milliseconds of the last frame from a region. */
@@ -51,6 +54,7 @@ export class Network {
 	readonly #owner: NetworkOwner;
 	readonly #home = new HomeRegion(randomBytes);
 	readonly #netcheck: Netcheck;
+	readonly mapping: PortMapping;
 	readonly #schedule = new UpdateSchedule(randomBytes, () => this.#begin());
 	/** Addresses of DERP hosts, by name. */
 	readonly #names = new Map<string, Name>();
@@ -61,6 +65,8 @@ export class Network {
 	/** Looks in a row that asked and had no answer. */
 	#unanswered = 0;
 	#udp: boolean | undefined;
+	/** Endpoint of the mapping that our list was, or is being, made with. */
+	#mapped = "";
 	#timer: Timer | undefined;
 	/** Questions of check() for the next look, and for the one under way. */
 	#waiting: { done(report: NetcheckReport): void; failed(error: TailnetError): void }[] = [];
@@ -75,6 +81,10 @@ export class Network {
 			send: (destination, datagram) => owner.sendRaw(destination, datagram),
 			addressesOf: (host) => this.#addressesOf(host),
 			random: randomBytes,
+		});
+		this.mapping = new PortMapping({
+			sendRaw: (destination, datagram) => owner.sendRaw(destination, datagram),
+			mappingChanged: () => this.#mappingChanged(),
 		});
 	}
 
@@ -144,14 +154,21 @@ export class Network {
 		if (this.#netcheck.receive(source, datagram, monotonicMS())) this.#tick();
 	}
 
+	/** What may be an answer about port mappings came. */
+	mappingAnswer(source: string, datagram: Uint8Array): void {
+		if (!this.#closed) this.mapping.receive(source, datagram);
+	}
+
 	/** Other sockets, or another network. */
 	expire(): void {
 		this.endpoints.expire();
+		this.mapping.networkChanged();
 		this.#names.clear();
 	}
 
 	close(): void {
 		this.#closed = true;
+		this.mapping.close();
 		this.#schedule.stop();
 		stopTimer(this.#timer);
 		for (const { failed } of [...this.#asked, ...this.#waiting]) failed(new TailnetError("closed", "the node was closed"));
@@ -165,6 +182,7 @@ export class Network {
 	}
 
 	#start(now: number): void {
+		this.#lookForMapping();
 		const { hasV4, hasV6 } = families();
 		this.#isDue = false;
 		this.#asked = this.#waiting;
@@ -194,6 +212,7 @@ export class Network {
 	#complete(report: NetcheckReport, now: number): void {
 		const owner = this.#owner;
 		this.#judgeUDP(report);
+		this.#lookForMapping(); // a rebind may have given us another port meanwhile
 		const before = this.#home.current;
 		const home = this.#home.choose(
 			report,
@@ -204,6 +223,7 @@ export class Network {
 		const result = this.endpoints.update(
 			{
 				seen: report,
+				mapped: this.mapping.endpoint,
 				interfaces: localAddresses(),
 				port: owner.port,
 				isFixedPort: owner.isPortFixed,
@@ -214,15 +234,33 @@ export class Network {
 		);
 		if (result === "changed") owner.endpointsChanged(this.endpoints.list);
 		if (result !== "dropped") owner.endpointsFresh();
-		const info = netInfoOf(report, home, families().hasV6);
-		if (netInfoDiffers(this.#netInfo, info)) {
-			this.#netInfo = info;
-			owner.netInfoChanged(info);
-		}
+		this.#tellNetInfo(report);
 		const asked = this.#asked;
 		this.#asked = [];
 		for (const { done } of asked) done(report);
 		this.#schedule.finished(owner.hasPeers, now);
+	}
+
+	#lookForMapping(): void {
+		this.mapping.update(this.#owner.mayMapPort ? this.#owner.port : 0);
+	}
+
+	/** Peers hear of a mapping with the endpoints of the next look; control at once. */
+	#mappingChanged(): void {
+		if (this.#closed) return;
+		const report = this.#netcheck.last;
+		if (report) this.#tellNetInfo(report);
+		const { endpoint } = this.mapping;
+		if (endpoint === this.#mapped) return;
+		this.#mapped = endpoint;
+		this.update("portmap-changed");
+	}
+
+	#tellNetInfo(report: NetcheckReport): void {
+		const info = netInfoOf(report, this.#home.current, families().hasV6, this.mapping);
+		if (!netInfoDiffers(this.#netInfo, info)) return;
+		this.#netInfo = info;
+		this.#owner.netInfoChanged(info);
 	}
 
 	/** One lost look is no news. */

@@ -18,6 +18,8 @@ export interface NodeOptions {
 	port?: number;
 	/** Endpoints where peers reach us besides those found, "ip:port". */
 	endpoints?: string[];
+	/** Ask the router of the LAN (NAT-PMP, PCP, UPnP) to forward a port to us, so that peers reach us directly behind any NAT; default true. */
+	portMapping?: boolean;
 	/** Nothing new comes in. */
 	shieldsUp?: boolean;
 	/** Use the subnet routes of peers. */

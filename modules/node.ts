@@ -2,7 +2,7 @@
  * One node at work: brings control, netmap, relay, paths and tunnel together. Nothing here knows a wire format; each line of it says who tells whom.
  *
  *   control   -> map messages -> netmap -> tunnel (identity, filter), relay (map), paths (peers), names
- *   tunnel    -> STUN -> network;  DISCO, activity, sessions -> paths;  DERP frames <-> relay
+ *   tunnel    -> STUN, port mapping -> network;  DISCO, activity, sessions -> paths;  DERP frames <-> relay
  *   network   -> home region -> relay, control;  endpoints -> control, paths
  *   any layer -> health -> state
  */
@@ -167,6 +167,7 @@ export class Node implements SocketNode {
 	get counters(): Record<string, number> {
 		const { table } = this.#paths;
 		const { disco } = table;
+		const mapping = this.network.mapping.counters;
 		return {
 			...this.#link.counters(),
 			"disco.pings": disco.pings,
@@ -177,6 +178,12 @@ export class Node implements SocketNode {
 			"paths.active": table.active,
 			"paths.full": table.full,
 			"paths.evicted": table.evicted,
+			"portmap.mapped": mapping.mapped,
+			"portmap.renewed": mapping.renewed,
+			"portmap.refused": mapping.refused,
+			"portmap.malformed": mapping.malformed,
+			"portmap.unexpected": mapping.unexpected,
+			"portmap.restarts": mapping.restarts,
 			"control.messages": this.#control.status.messages,
 			"control.updates": this.#control.status.updates,
 			"control.sessions": this.#control.status.sessions,
@@ -280,6 +287,7 @@ export class Node implements SocketNode {
 		try {
 			return new TunnelLink(this.#tunnelIdentity(), {
 				stun: (endpoint, datagram) => this.network.stun(endpoint, datagram),
+				mapping: (endpoint, datagram) => this.network.mappingAnswer(endpoint, datagram),
 				disco: (endpoint, datagram) => this.#paths.disco(endpoint, datagram),
 				derpDisco: (region, source, packet) => this.#paths.derpDisco(region, source, packet),
 				peerWantedByAddress: (address) => this.#paths.peerWantedByAddress(address),
@@ -471,6 +479,9 @@ export class Node implements SocketNode {
 				return (node.#options.port ?? 0) !== 0;
 			},
 			explicitEndpoints: this.#options.endpoints ?? [],
+			get mayMapPort() {
+				return node.#options.portMapping !== false && !node.#paths.isRelayOnly;
+			},
 			get inMapPoll() {
 				return node.#control.status.phase === "polling";
 			},
@@ -498,6 +509,10 @@ export class Node implements SocketNode {
 			workingUDP: info.WorkingUDP,
 			workingIPv6: info.WorkingIPv6,
 			osHasIPv6: info.OSHasIPv6,
+			havePortMap: info.HavePortMap,
+			...(info.UPnP === undefined ? {} : { upnp: info.UPnP }),
+			...(info.PMP === undefined ? {} : { pmp: info.PMP }),
+			...(info.PCP === undefined ? {} : { pcp: info.PCP }),
 			...(info.MappingVariesByDestIP === undefined ? {} : { mappingVariesByDestIP: info.MappingVariesByDestIP }),
 			derpLatency: info.DERPLatency,
 		});

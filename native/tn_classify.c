@@ -5,6 +5,8 @@
 
 #define STUN_MINIMUM 20
 #define DISCO_MINIMUM 38
+#define MAPPING_MINIMUM 8
+#define MAPPING_PORT 5351
 
 static const uint8_t disco_magic[6] = {0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac};
 static const uint8_t stun_cookie[4] = {0x21, 0x12, 0xa4, 0x42};
@@ -45,4 +47,22 @@ enum tn_datagram tn_classify(const uint8_t *datagram, size_t length, bool *genev
 		return TN_DATAGRAM_WIREGUARD;
 	}
 	return tn_classify_is_disco(datagram, length) ? TN_DATAGRAM_DISCO : TN_DATAGRAM_WIREGUARD;
+}
+
+static bool is_private_ipv4(const uint8_t *address)
+{
+	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+	if (memcmp(address, mapped, sizeof mapped) != 0)
+		return false;
+	const uint8_t *v4 = address + sizeof mapped;
+	return v4[0] == 10 || (v4[0] == 172 && (v4[1] & 0xf0) == 16) || (v4[0] == 192 && v4[1] == 168);
+}
+
+bool tn_classify_is_mapping(const uint8_t *source, const uint8_t *datagram, size_t length)
+{
+	if (length < MAPPING_MINIMUM || !is_private_ipv4(source))
+		return false;
+	if (memcmp(datagram, "HTTP/1.", 7) == 0)
+		return true;
+	return (source[16] << 8 | source[17]) == MAPPING_PORT && (datagram[0] == 0 || datagram[0] == 2) && (datagram[1] & 0x80) != 0;
 }

@@ -32,4 +32,11 @@ enum tn_datagram tn_classify(const uint8_t *datagram, size_t length, bool *genev
 /** The DISCO test alone: for packets that came over DERP, where there is neither STUN nor Geneve (protocol/relay.md §1.3). */
 bool tn_classify_is_disco(const uint8_t *packet, size_t length);
 
+/**
+ * Whether a datagram that is none of the others answers a question about port mappings: NAT-PMP or PCP (from port 5351; byte 0 = 00 or 02, bit 80 of byte 1),
+ * or SSDP ("HTTP/1."; some routers answer from another port than 1900). WireGuard has 00 in byte 1. Only from private IPv4 addresses: a gateway's.
+ * @param source 18 bytes, address and port
+ */
+bool tn_classify_is_mapping(const uint8_t *source, const uint8_t *datagram, size_t length);
+
 #endif

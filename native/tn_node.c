@@ -228,11 +228,14 @@ static void stop_stack(struct tn_node *node)
 	tn_netif_close(&node->interface);
 }
 
+static void take_commands(struct tn_node *node);
+
 void tn_node_stop(struct tn_node *node, uint64_t now)
 {
 	if (!node->is_started)
 		return;
 	tn_node_begin(node, now);
+	take_commands(node); /* the last ones are farewells: to the router that maps our port */
 	tn_node_visit(node, stop_stack);
 	tn_tunnel_flush(&node->tunnel);
 	node->is_started = false;

@@ -30,7 +30,7 @@ enum tn_command {
 	TN_COMMAND_PEER_REMOVE = 4,
 	/* 16-bit: home DERP region. 4: handle u32, endpoint 18 (zero port: none), pad 2, trusted until u64 (monotonic ms). */
 	TN_COMMAND_PATH = 5,
-	/* 4: endpoint 18, datagram. STUN and DISCO leave by the same sockets as WireGuard. */
+	/* 4: endpoint 18, datagram. STUN, DISCO and questions about port mappings leave by the same sockets as WireGuard. */
 	TN_COMMAND_UDP_SEND_RAW = 6,
 	/* 16-bit: region. 4: destination node key 32, packet (DISCO). */
 	TN_COMMAND_DERP_SEND = 7,
@@ -72,6 +72,7 @@ enum tn_event {
 	TN_EVENT_ECHO_REPLY = 9, /* 4: handle u32, source address 16, id u16, sequence u16 (as in the packet, big-endian) */
 	TN_EVENT_SESSION = 10,   /* flags: bit 0 we initiated. 4: handle u32 */
 	TN_EVENT_UDP_ERROR = 11, /* flags: 1 unreachable (4: endpoint 18), 2 socket dead (rebind wanted) */
+	TN_EVENT_MAPPING = 12,   /* 4: endpoint 18, datagram: an answer about port mappings (tn_classify_is_mapping) */
 
 	TN_EVENT_CONNECTED = 32, /* 4: socket u32 */
 	TN_EVENT_READABLE = 33,  /* 4: socket u32, u32 bytes in the receive ring */

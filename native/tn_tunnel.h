@@ -1,7 +1,7 @@
 /*
  * The packet loop of one node, between UDP and DERP on one side and the IP stack on the other. protocol/tunnel.md §4, relay.md §1 and §3.8, paths.md §5.2
  *
- *   in     datagram -> STUN, DISCO: event | WireGuard: decrypt in place -> inner source -> masquerade -> TSMP, echo -> filter -> deliver
+ *   in     datagram -> STUN, DISCO, port mapping: event | WireGuard: decrypt in place -> inner source -> masquerade -> TSMP, echo -> filter -> deliver
  *   out    packet -> own address, multicast: dropped -> peer of the destination -> filter, masquerade -> seal in place -> path
  *   path   UDP while the endpoint is trusted; UDP and DERP when it is not any more; DERP without one
  *
@@ -170,7 +170,7 @@ void tn_tunnel_output(struct tn_tunnel *tunnel, size_t length);
 /** Routes and sends a packet that this node makes itself (TSMP, diagnostic echo): no filter. An echo request is remembered for its reply. */
 void tn_tunnel_inject(struct tn_tunnel *tunnel, const uint8_t *packet, size_t length);
 
-/** Sends STUN or DISCO from the node's UDP port. */
+/** Sends STUN, DISCO or a question about port mappings from the node's UDP port. */
 void tn_tunnel_send_raw(struct tn_tunnel *tunnel, const uint8_t endpoint[TN_ENDPOINT], const uint8_t *datagram, size_t length);
 
 /** Whether packets to an address (16 bytes) go by DERP now; false when it is nobody's. */

@@ -191,6 +191,8 @@ void tn_tunnel_receive(struct tn_tunnel *tunnel, const struct tn_origin *origin,
 		tunnel->counters.geneve++;
 	else if (kind == TN_DATAGRAM_STUN)
 		tn_events_pass(tunnel->events, TN_EVENT_STUN, 0, 0, origin->source, TN_ENDPOINT, datagram, length);
+	else if (kind == TN_DATAGRAM_WIREGUARD && tn_classify_is_mapping(origin->source, datagram, length))
+		tn_events_pass(tunnel->events, TN_EVENT_MAPPING, 0, 0, origin->source, TN_ENDPOINT, datagram, length);
 	else if (!tunnel->has_key)
 		tunnel->counters.without_key++;
 	else if (kind == TN_DATAGRAM_DISCO)

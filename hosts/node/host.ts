@@ -6,6 +6,7 @@ import { addon } from "./addon.js";
 import { openStore as openFolder } from "./store.js";
 
 export { Connection } from "./connection.js";
+export { defaultGateway } from "./gateway.js";
 
 export const { monotonicMS, x25519, x25519PublicKey, blake2s, hkdfBlake2s, aeadSeal, aeadOpen, boxSharedKey, boxSeal, boxOpen, equalBytes, wipe, crc32 } =
 	addon;

@@ -9,6 +9,7 @@ import {
 	boxOpen as boxOpenInto,
 	boxSeal as boxSealInto,
 	boxSharedKey as boxSharedKeyInto,
+	defaultGateway as gatewayAndAddress,
 	hkdfBlake2s as hkdfBlake2sInto,
 	Lookup,
 	machineFact,
@@ -132,6 +133,11 @@ export function resolveHost(host: string): Promise<string[]> {
 			else reject({ code: result, message: `no address for ${host}` } satisfies { code: string; message: string });
 		});
 	});
+}
+
+export function defaultGateway(): contract.Gateway | undefined {
+	const pair = gatewayAndAddress();
+	return pair && { gateway: pair[0], address: pair[1] };
 }
 
 function ioError(error: unknown): contract.HostError {

@@ -21,6 +21,8 @@ declare module "tailnet/native" {
 	/** @param fact 0 OS, 1 its version, 2 model, 3 host name */
 	export function machineFact(fact: number): string;
 	export function localAddresses(): string[];
+	/** @returns the gateway and our address towards it */
+	export function defaultGateway(): [string, string] | undefined;
 	export function log(text: string): void;
 
 	/** Calls back once, delayMS from now. */

@@ -58,6 +58,9 @@ export function machineFact(fact) {
 export function localAddresses() {
 	return native("xs_tn_local_addresses").call(this);
 }
+export function defaultGateway() {
+	return native("xs_tn_default_gateway").call(this);
+}
 export function log(text) {
 	return native("xs_tn_log").call(this, text);
 }

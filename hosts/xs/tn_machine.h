@@ -4,6 +4,7 @@
 #ifndef TN_MACHINE_H
 #define TN_MACHINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ uint64_t tn_machine_wall_ms(void);
 
 /** Addresses of interfaces that are up, without loopback and link-local. @param out 16 bytes each. @return their number */
 size_t tn_machine_addresses(uint8_t (*out)[16], size_t max);
+
+/** The IPv4 default gateway and our address on the interface that leads there. @return false if there is none, or the system does not say */
+bool tn_machine_gateway(uint8_t gateway[4], uint8_t address[4]);
 
 /** One line of log. */
 void tn_machine_log(const char *text);

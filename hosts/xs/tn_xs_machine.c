@@ -42,6 +42,20 @@ void xs_tn_local_addresses(xsMachine *the)
 	}
 }
 
+/** [gateway, own address], or undefined. */
+void xs_tn_default_gateway(xsMachine *the)
+{
+	uint8_t pair[2][16] = {[0] = {[10] = 0xff, [11] = 0xff}, [1] = {[10] = 0xff, [11] = 0xff}};
+	if (!tn_machine_gateway(pair[0] + 12, pair[1] + 12))
+		return;
+	xsmcVars(1);
+	xsmcSetNewArray(xsResult, 2);
+	for (size_t i = 0; i < 2; i++) {
+		tn_xs_set_address(the, &xsVar(0), pair[i]);
+		xsmcSetIndex(xsResult, (xsIndex)i, xsVar(0));
+	}
+}
+
 void xs_tn_log(xsMachine *the)
 {
 	tn_machine_log(xsmcToString(xsArg(0)));

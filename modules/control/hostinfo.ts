@@ -32,6 +32,7 @@ function netInfo(net: NetFacts): JSONObject {
 		WorkingIPv6: net.workingIPv6,
 		OSHasIPv6: net.osHasIPv6,
 		WorkingUDP: net.workingUDP,
+		HavePortMap: net.havePortMap,
 		UPnP: net.upnp,
 		PMP: net.pmp,
 		PCP: net.pcp,

@@ -61,6 +61,8 @@ export interface NetFacts {
 	workingIPv6?: boolean;
 	osHasIPv6?: boolean;
 	mappingVariesByDestIP?: boolean;
+	/** The gateway maps a port for us. */
+	havePortMap?: boolean;
 	upnp?: boolean;
 	pmp?: boolean;
 	pcp?: boolean;

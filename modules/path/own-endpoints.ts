@@ -2,12 +2,13 @@
  * The UDP addresses where peers might reach us, as told to control and in CallMeMaybe. Source: protocol/paths.md §2.
  *
  *   order  source                                          type
- *   1      STUN over IPv4: the first answer, then others seen more than once       2 STUN
- *   2      STUN over IPv6: the last answer, then others seen more than once        2 STUN
- *   3      public IPv4 address + local port, if the mapping varies and the port is a fixed one (a manual forward may exist)   4 STUN4LocalPort
- *   4      what 1..3 said within 310 s, at most 6 for each address                 as then
- *   5      given by the app                                                        5 explicit
- *   6      interface addresses + our port                                          1 local
+ *   1      a mapping of the gateway (modules/portmap) that is valid now             3 port mapped
+ *   2      STUN over IPv4: the first answer, then others seen more than once       2 STUN
+ *   3      STUN over IPv6: the last answer, then others seen more than once        2 STUN
+ *   4      public IPv4 address + local port, if the mapping varies and the port is a fixed one (a manual forward may exist)   4 STUN4LocalPort
+ *   5      what 2..4 said within 310 s, at most 6 for each address                 as then
+ *   6      given by the app                                                        5 explicit
+ *   7      interface addresses + our port                                          1 local
  *
  * The first type of an address stays. At most 10. IPv4 and IPv6 share one port here, so an IPv6 interface address is advertised truthfully.
  */
@@ -35,6 +36,8 @@ export interface SeenEndpoints {
 export interface OwnEndpointInput {
 	/** undefined: no netcheck could be made. */
 	seen: SeenEndpoints | undefined;
+	/** Endpoint that the gateway has mapped for us, "" = none. */
+	mapped?: string;
 	/** Addresses of this machine's interfaces that are up, as texts. */
 	interfaces: readonly string[];
 	/** UDP port that is bound. */
@@ -93,7 +96,10 @@ export class OwnEndpoints {
 		const seen = new Map<string, OwnEndpointType>();
 		if (input.seen) addSeen(seen, input.seen, input.port, input.isFixedPort);
 		if (seen.size === 0 && !input.hasDERPMap) return "dropped";
-		const all = new Map(seen);
+		// Not remembered: a mapping says itself how long it lasts.
+		const all = new Map<string, OwnEndpointType>();
+		if (input.mapped) add(all, input.mapped, 3);
+		for (const [endpoint, type] of seen) add(all, endpoint, type);
 		this.#remember(seen, now);
 		for (const [endpoint, { type }] of this.#cache) add(all, endpoint, type);
 		for (const endpoint of input.explicit) if (parseEndpoint(endpoint)) add(all, endpoint, 5);

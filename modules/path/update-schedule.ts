@@ -20,6 +20,7 @@ export type UpdateReason =
 	| "link-change-major"
 	| "link-change-minor"
 	| "derp-recv-error"
+	| "portmap-changed"
 	| "socket-error"
 	| "home-unreachable";
 

@@ -57,6 +57,8 @@ export interface Activity {
 export interface TunnelEvents {
 	stun(endpoint: string, datagram: Uint8Array): void;
 	disco(endpoint: string, datagram: Uint8Array): void;
+	/** What looks like an answer to NAT-PMP, PCP or SSDP, from a private address. */
+	mapping(endpoint: string, datagram: Uint8Array): void;
 	derpDisco(region: number, source: Uint8Array, packet: Uint8Array): void;
 	/** A packet waits for an address that no configured peer owns. */
 	peerWantedByAddress(address: Uint8Array): void;
@@ -165,7 +167,7 @@ export class TunnelLink {
 		this.#send(record.u16(0).u64(Math.floor(trustedUntilMS)).end());
 	}
 
-	/** Sends STUN or DISCO from the node's UDP socket. An unusable endpoint is ignored. */
+	/** Sends STUN, DISCO or a question about port mappings from the node's UDP socket. An unusable endpoint is ignored. */
 	sendRaw(endpoint: string, datagram: Uint8Array): void {
 		const bytes = parseEndpoint(endpoint);
 		if (bytes) this.#sendPacket(this.#writer.begin(Command.udpSendRaw).bytes(bytes).bytes(datagram).end());
@@ -353,6 +355,9 @@ export class TunnelLink {
 				break;
 			case Event.disco:
 				events.disco(endpointToText(bytes, headBytes), bytes.subarray(headBytes + endpointBytes, length));
+				break;
+			case Event.mapping:
+				events.mapping(endpointToText(bytes, headBytes), bytes.subarray(headBytes + endpointBytes, length));
 				break;
 			case Event.derpDisco:
 				events.derpDisco(argument, bytes.subarray(4, 36), bytes.subarray(36, length));

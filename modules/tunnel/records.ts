@@ -47,6 +47,7 @@ export const Event = Object.freeze({
 	echoReply: 9,
 	session: 10,
 	udpError: 11,
+	mapping: 12,
 	connected: 32,
 	readable: 33,
 	writable: 34,

@@ -85,6 +85,8 @@ export const testing = {
 	names: new Map<string, string[]>(),
 	/** Interface addresses. */
 	addresses: ["192.0.2.10"],
+	/** The default gateway and our address towards it. */
+	gateway: undefined as contract.Gateway | undefined,
 	/** Pool sizes that the tunnel tells among its counters. */
 	pools: {} as Record<string, number>,
 	/** Lines given to log(). */
@@ -99,6 +101,7 @@ export const testing = {
 		testing.names.clear();
 		testing.lines.length = 0;
 		testing.pools = {};
+		testing.gateway = undefined;
 		stores.clear();
 		tunnels.length = 0;
 	},
@@ -353,6 +356,10 @@ export class Connection implements contract.Connection {
 
 export function localAddresses(): string[] {
 	return testing.addresses.slice();
+}
+
+export function defaultGateway(): contract.Gateway | undefined {
+	return testing.gateway;
 }
 
 // ---- Store ----

@@ -40,6 +40,7 @@ function makeLink(): TunnelLink {
 			);
 	return new TunnelLink(identity, {
 		stun: tell("stun"),
+		mapping: tell("mapping"),
 		disco: tell("disco"),
 		derpDisco: tell("derpDisco"),
 		peerWantedByAddress: tell("wantedAddress"),
@@ -223,6 +224,7 @@ describe("events", () => {
 	const endpoint = "00000000000000000000ffffc00002070d96";
 	const events: [string, string, string][] = [
 		["stun", `01000000${endpoint}0101`, "stun 192.0.2.7:3478 0101"],
+		["mapping", `0c000000${endpoint}0080`, "mapping 192.0.2.7:3478 0080"],
 		["disco", `02000000${endpoint}5453`, "disco 192.0.2.7:3478 5453"],
 		["derpDisco", `03008503${"44".repeat(32)}5453`, `derpDisco 901 ${"44".repeat(32)} 5453`],
 		["peerWanted by address", `04000000${toHex(v4(2))}`, `wantedAddress ${toHex(v4(2))}`],
@@ -250,7 +252,7 @@ describe("events", () => {
 	for (const [name, hex, expected] of events) test(name, () => expect(event(hex)).toEqual([expected]));
 
 	test("a type that nobody knows is ignored, and so is a socket that nobody has", () => {
-		for (const hex of ["00000000", "0c000000", "1f000000", "2600000001000000", "ff00000001000000", "2000000063000000", "2300000063000000"])
+		for (const hex of ["00000000", "0d000000", "1f000000", "2600000001000000", "ff00000001000000", "2000000063000000", "2300000063000000"])
 			expect(event(hex)).toEqual([]);
 	});
 

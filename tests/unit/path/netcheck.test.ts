@@ -86,6 +86,8 @@ function stunAnswer(transaction: Uint8Array, endpoint: string): Uint8Array {
 
 const many = (count: number): ProbeRegion[] => Array.from({ length: count }, (_, i) => region(i + 1));
 
+const noMapping = { hasMapping: false, services: { pmp: undefined, pcp: undefined, upnp: undefined } };
+
 describe("netcheck", () => {
 	test("[paths 1] a request is byte-exact", () => {
 		const packets: string[] = [];
@@ -264,19 +266,24 @@ describe("netcheck", () => {
 	test("NetInfo: members of the report; sent again only if something other than a latency differs", () => {
 		const lab = new Lab();
 		const report = lab.run({ regions: many(2), hasV6: true }, 0);
-		const info = netInfoOf(report, 2, true);
+		const info = netInfoOf(report, 2, true, noMapping);
 		expect(info).toEqual({
 			MappingVariesByDestIP: false,
 			WorkingIPv6: true,
 			OSHasIPv6: true,
 			WorkingUDP: true,
 			PreferredDERP: 2,
+			HavePortMap: false,
 			DERPLatency: { "1-v4": 0.01, "1-v6": 0.01, "2-v4": 0.02, "2-v6": 0.02 },
 		});
 		expect(netInfoDiffers(undefined, info)).toBe(true);
 		expect(netInfoDiffers(info, { ...info, DERPLatency: {} })).toBe(false);
 		expect(netInfoDiffers(info, { ...info, PreferredDERP: 3 })).toBe(true);
-		const unknown = netInfoOf(lab.run({ regions: many(1), full: true }, 10_000), 1, false, "wifi");
+		const mapped = netInfoOf(report, 2, true, { hasMapping: true, services: { pmp: true, pcp: false, upnp: undefined } });
+		expect([mapped.HavePortMap, mapped.PMP, mapped.PCP, "UPnP" in mapped]).toEqual([true, true, false, false]);
+		expect(netInfoDiffers(info, { ...info, HavePortMap: true })).toBe(true);
+		for (const service of ["UPnP", "PMP", "PCP"]) expect(netInfoDiffers(info, { ...info, [service]: false })).toBe(true);
+		const unknown = netInfoOf(lab.run({ regions: many(1), full: true }, 10_000), 1, false, noMapping, "wifi");
 		expect("MappingVariesByDestIP" in unknown).toBe(false);
 		expect(unknown.LinkType).toBe("wifi");
 	});

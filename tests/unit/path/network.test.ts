@@ -17,6 +17,7 @@ class Stage implements NetworkOwner {
 	readonly port = 41641;
 	readonly isPortFixed = false;
 	readonly explicitEndpoints = [];
+	mayMapPort = true;
 	inMapPoll = true;
 	hasPeers = true;
 	deadRegion = 0;
