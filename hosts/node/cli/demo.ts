@@ -28,6 +28,7 @@ function startNode(lab: Lab, hostname: string): Tailnet {
 		authKey: lab.authKey,
 		controlURL: lab.controlURL,
 		authorities: [lab.authorityPEM],
+		portMapping: false, // nothing of the demo leaves the machine
 		onStateChange: (state, reason) => say(hostname, reason ? `${state} (${reason})` : state),
 		onError: (error) => say(hostname, `error: ${error.message} (${error.code})`),
 	});

@@ -20,6 +20,7 @@ options
   --accept-routes           use the subnet routes of peers
   --advertise-routes LIST   offer routes: CIDR,CIDR
   --exit-node NAME          send everything else through this peer
+  --no-port-mapping         the router is not asked to forward a port (NAT-PMP, PCP, UPnP)
   --shields-up              nothing new comes in
   --ephemeral               removed from the tailnet soon after it is gone
   --log-level LEVEL         silent, error, warning (default), info, debug

@@ -14,6 +14,7 @@ export interface CommandOptions {
 	acceptRoutes: boolean;
 	advertiseRoutes: string[];
 	exitNode: string | undefined;
+	portMapping: boolean;
 	shieldsUp: boolean;
 	ephemeral: boolean;
 	logLevel: "silent" | "error" | "warning" | "info" | "debug";
@@ -47,7 +48,21 @@ const withValue = new Set([
 	"count",
 	"timeout",
 ]);
-const flags = new Set(["echo", "http", "accept-routes", "shields-up", "ephemeral", "json", "stay", "tsmp", "icmp", "peerapi", "disco", "help"]);
+const flags = new Set([
+	"echo",
+	"http",
+	"accept-routes",
+	"no-port-mapping",
+	"shields-up",
+	"ephemeral",
+	"json",
+	"stay",
+	"tsmp",
+	"icmp",
+	"peerapi",
+	"disco",
+	"help",
+]);
 const levels = ["silent", "error", "warning", "info", "debug"] as const;
 
 function readText(path: string, what: string): string {
@@ -111,6 +126,7 @@ export function parseOptions(words: readonly string[], environment: Readonly<Rec
 		acceptRoutes: set.has("accept-routes"),
 		advertiseRoutes: (values.get("advertise-routes") ?? "").split(",").filter((route) => route !== ""),
 		exitNode: values.get("exit-node"),
+		portMapping: !set.has("no-port-mapping"),
 		shieldsUp: set.has("shields-up"),
 		ephemeral: set.has("ephemeral"),
 		logLevel,

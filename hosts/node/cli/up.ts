@@ -24,6 +24,7 @@ export function tailnetOptions(options: CommandOptions): TailnetOptions {
 		...(options.stateDir === undefined ? {} : { store: options.stateDir }),
 		authorities: options.authorities,
 		ephemeral: options.ephemeral,
+		portMapping: options.portMapping,
 		shieldsUp: options.shieldsUp,
 		acceptRoutes: options.acceptRoutes,
 		advertiseRoutes: options.advertiseRoutes,

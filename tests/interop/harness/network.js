@@ -125,6 +125,34 @@ export class Network {
 	}
 
 	/**
+	 * A network behind a router: 192.168.71.0/24, the router at .1 with an address on the switch as well. Every flow of the one namespace in it leaves from
+	 * another random port, and nothing comes in that is no answer to it.
+	 * @returns {Promise<{router: Namespace, inside: Namespace}>}
+	 */
+	async home(name) {
+		const router = await this.namespace(`${name}-router`);
+		const inside = new Namespace(name, await hold(), 0, false);
+		inside.address = "192.168.71.2";
+		this.#namespaces.set(name, inside);
+		const [routerID, insideID] = [`${router.holder.pid}`, `${inside.holder.pid}`];
+		await execute("ip", ["link", "add", "lan0", "netns", routerID, "type", "veth", "peer", "name", "eth0", "netns", insideID]);
+		const script = ["ip address add 192.168.71.1/24 dev lan0", "sysctl -qw net.ipv4.ip_forward=1", "ip link set lan0 up"];
+		await router.run("sh", "-ec", script.join("\n"));
+		const rules = `table ip home {
+			chain in { type nat hook prerouting priority dstnat; }
+			chain out { type nat hook postrouting priority srcnat; oifname eth0 jump mapped; oifname eth0 masquerade random,fully-random; }
+			chain mapped { }
+		}`;
+		await router.run("nft", rules);
+		await inside.run(
+			"sh",
+			"-ec",
+			"sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1; ip address add 192.168.71.2/24 dev eth0; ip link set eth0 up; ip route add default via 192.168.71.1",
+		);
+		return { router, inside };
+	}
+
+	/**
 	 * Silently loses every UDP packet, in every namespace, between namespaces and within, except those from and to the given ports
 	 * (STUN). It is done on the receiver's side: a sender would get an error from its own.
 	 * @param {number[]} except

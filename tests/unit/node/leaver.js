@@ -8,6 +8,7 @@ const node = new Tailnet({
 	authKey,
 	store: store || undefined,
 	authorities: [authority],
+	portMapping: false,
 	onLogin: () => when === "login" && leave(),
 	onError: () => when === "error" && leave(),
 	...Object.fromEntries(

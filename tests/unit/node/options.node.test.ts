@@ -21,6 +21,7 @@ describe("options", () => {
 			acceptRoutes: false,
 			advertiseRoutes: [],
 			exitNode: undefined,
+			portMapping: true,
 			shieldsUp: false,
 			ephemeral: false,
 			logLevel: "warning",
@@ -36,7 +37,7 @@ describe("options", () => {
 
 	test("all of them, with a space or with an equals sign", () => {
 		const words =
-			"--control=https://c --auth-key k --hostname h --state-dir d --port 41641 --echo --http --accept-routes --advertise-routes 10.0.0.0/8,192.168.0.0/24 --exit-node e --shields-up --ephemeral --log-level=debug --json --stay --count 3 --tsmp --timeout 100 peer";
+			"--control=https://c --auth-key k --hostname h --state-dir d --port 41641 --echo --http --accept-routes --advertise-routes 10.0.0.0/8,192.168.0.0/24 --exit-node e --no-port-mapping --shields-up --ephemeral --log-level=debug --json --stay --count 3 --tsmp --timeout 100 peer";
 		expect(parse(words)).toMatchObject({
 			control: "https://c",
 			authKey: "k",
@@ -48,6 +49,7 @@ describe("options", () => {
 			acceptRoutes: true,
 			advertiseRoutes: ["10.0.0.0/8", "192.168.0.0/24"],
 			exitNode: "e",
+			portMapping: false,
 			shieldsUp: true,
 			ephemeral: true,
 			logLevel: "debug",

@@ -31,6 +31,7 @@ export class StageNode {
 			authKey: lab.authKey,
 			controlURL: lab.controlURL,
 			authorities: [lab.authorityPEM],
+			portMapping: false, // a test asks nothing of the machine's router
 			onStateChange: (state) => this.states.push(state),
 			onLogin: (url) => this.logins.push(url),
 			onError: (error) => this.errors.push(error),
