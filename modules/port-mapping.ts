@@ -5,6 +5,7 @@
 import { defaultGateway, monotonicMS, randomBytes, startTimer, stopTimer, type Timer } from "tailnet/host";
 import type { PortMappingFacts } from "./path/net-info.js";
 import { type MappingServices, PortMapper } from "./portmap/port-mapper.js";
+import { openUPnP } from "./upnp/upnp.js";
 
 export interface PortMappingOwner {
 	sendRaw(endpoint: string, datagram: Uint8Array): void;
@@ -18,9 +19,18 @@ export class PortMapping implements PortMappingFacts {
 	#closed = false;
 
 	constructor(owner: PortMappingOwner) {
+		const send = (destination: string, datagram: Uint8Array): void => owner.sendRaw(destination, datagram);
+		const upnp = openUPnP({
+			send,
+			mapped: (grant) => {
+				this.#mapper.upnpMapped(grant, monotonicMS());
+				this.#arm();
+			},
+		});
 		this.#mapper = new PortMapper({
-			send: (destination, datagram) => owner.sendRaw(destination, datagram),
+			send,
 			random: randomBytes,
+			...(upnp ? { upnp } : {}),
 			changed: () => owner.mappingChanged(),
 		});
 	}

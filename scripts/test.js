@@ -54,8 +54,9 @@ function needsNetworks() {
 	const packages = [
 		["iproute2", "/usr/sbin/ip"],
 		["nftables", "/usr/sbin/nft"],
+		["miniupnpd-nftables", "/usr/sbin/miniupnpd"], // a router that others made
 	];
-	return ensureDebian(packages).length ? "iproute2 and nftables" : undefined;
+	return ensureDebian(packages).length ? "iproute2, nftables and miniupnpd-nftables" : undefined;
 }
 
 /** name, what it needs (undefined = ready, else what is missing), and the program. */

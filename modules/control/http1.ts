@@ -135,8 +135,10 @@ function parseHead(text: string): Head {
 /** Collects a body of bounded size. */
 export class BodyReader {
 	readonly #limit: number;
-	readonly #parts: Uint8Array[] = [];
+	#parts: Uint8Array[] = [];
+	/** Of all bytes that came, and of those that were taken away. */
 	#length = 0;
+	#takenLength = 0;
 	/** Bytes of the body, or of the chunk at hand, still to come; -1 = up to the end of the stream. */
 	#left: number;
 	/** Chunked: what is read now. */
@@ -162,14 +164,22 @@ export class BodyReader {
 		return this.#isDone;
 	}
 
-	/** What has come so far. */
+	/** What has come so far, or since it was taken away. */
 	take(): Uint8Array {
-		const all = new Uint8Array(this.#length);
+		const all = new Uint8Array(this.#length - this.#takenLength);
 		let at = 0;
 		for (const part of this.#parts) {
 			all.set(part, at);
 			at += part.length;
 		}
+		return all;
+	}
+
+	/** Takes away what has come since the last call, for a body that is read while it comes. */
+	takeAway(): Uint8Array {
+		const all = this.take();
+		this.#parts = [];
+		this.#takenLength = this.#length;
 		return all;
 	}
 

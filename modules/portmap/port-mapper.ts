@@ -4,6 +4,7 @@
  *   state     event                                 next
  *   idle      update(), no mapping, an attempt due   probing: NAT-PMP address request, PCP ANNOUNCE and SSDP searches are sent; asking if a service is known
  *   probing   250 ms                                 asking, if NAT-PMP or PCP has answered; mapping by UPnP, if that has; else idle, a failed attempt
+ *   idle      an answer within 3 s after that          asking or mapping by UPnP: slow routers, and sleepy radios
  *   asking    a grant                                idle, with a mapping
  *   asking    a refusal                              idle, a failed attempt: nothing else is asked
  *   asking    250 ms of silence, twice               mapping by UPnP, if a device is known; else idle, a failed attempt
@@ -78,6 +79,8 @@ const LIFETIME_SECONDS = 7_200;
 const LEAST_LIFETIME_SECONDS = 60;
 const MOST_LIFETIME_SECONDS = 86_400;
 const LEAST_RETRY_MS = 30_000;
+/** SSDP lets a device wait for 2 s. */
+const LATE_MS = 3_000;
 const SERVICE_MEMORY_MS = 600_000;
 const ATTEMPT_GAP_MS = 5_000;
 const EMPTY_ATTEMPTS = 3;
@@ -119,6 +122,8 @@ export class PortMapper {
 	#failures = 0;
 	#attemptAt = Number.NEGATIVE_INFINITY;
 	#epochAskedAt = Number.NEGATIVE_INFINITY;
+	/** The last probe was empty, and an answer is still welcome. */
+	#lateUntil = Number.NEGATIVE_INFINITY;
 
 	constructor(options: PortMapperOptions) {
 		this.#options = options;
@@ -166,7 +171,8 @@ export class PortMapper {
 		const link = this.#link;
 		if (!link) return;
 		if (source !== `${link.gateway}:${MAPPING_PORT}`) {
-			if (!this.#options.upnp?.receive(datagram)) this.counters.unexpected += 1;
+			if (this.#options.upnp?.receive(datagram)) this.#answered(now);
+			else this.counters.unexpected += 1;
 			return;
 		}
 		const pmp = parsePMPAnswer(datagram);
@@ -179,8 +185,15 @@ export class PortMapper {
 	/** What came of map() of UPnP. */
 	upnpMapped(grant: UPnPGrant | undefined, now: number): void {
 		if (this.#state !== "upnp") return;
-		if (grant && isPublicEnough(grant.address) && grant.port !== 0) this.#mapped("upnp", grant.address, grant.port, LIFETIME_SECONDS, now);
-		else this.#failed(now);
+		if (grant && isPublicEnough(grant.address) && grant.port !== 0) {
+			this.#mapped("upnp", grant.address, grant.port, LIFETIME_SECONDS, now);
+			return;
+		}
+		if (grant) {
+			this.counters.refused += 1;
+			this.#options.upnp?.unmap(grant.port);
+		}
+		this.#failed(now);
 	}
 
 	tick(now: number): void {
@@ -213,7 +226,7 @@ export class PortMapper {
 		if (had) this.#release(had);
 		this.#mapping = undefined;
 		this.#state = "idle";
-		this.#attemptAt = Number.NEGATIVE_INFINITY;
+		this.#attemptAt = this.#lateUntil = Number.NEGATIVE_INFINITY;
 		this.#failures = 0;
 		if (!link || before.gateway !== link.gateway || before.address !== link.address) {
 			this.#services = nothingKnown();
@@ -247,6 +260,7 @@ export class PortMapper {
 		}
 		this.#state = "probing";
 		this.#stateUntil = now + WAIT_MS;
+		this.#lateUntil = now + LATE_MS;
 		this.#send(link, pmpAddressRequest());
 		this.#send(link, pcpAnnounceRequest(parseAddress(link.address) as Uint8Array));
 		this.#options.upnp?.search(link.gateway);
@@ -264,11 +278,17 @@ export class PortMapper {
 		return now - answeredAt < SERVICE_MEMORY_MS;
 	}
 
+	/** A service has answered. */
+	#answered(now: number): void {
+		if (this.#state === "idle" && !this.#mapping && now < this.#lateUntil) this.#probed(now);
+	}
+
 	#probed(now: number): void {
 		const before = this.#services;
 		const upnp = this.#options.upnp;
 		this.#services = { pmp: this.#isKnown(this.#pmpAt, now), pcp: this.#isKnown(this.#pcpAt, now), upnp: upnp?.found };
 		const { pmp, pcp } = this.#services;
+		if (pmp || pcp || upnp?.found) this.#lateUntil = Number.NEGATIVE_INFINITY;
 		if (pmp || pcp) this.#askWhatIsKnown(now);
 		else if (upnp?.found) this.#askUPnP();
 		else this.#failed(now);
@@ -381,6 +401,7 @@ export class PortMapper {
 		this.#setEpoch(answer.epoch, now);
 		if (this.#state === "asking" && this.#asked === "pmp" && this.#grant && this.#publicAddress !== "")
 			this.#mapped("pmp", this.#publicAddress, this.#grant.port, this.#grant.lifetimeSeconds, now);
+		else this.#answered(now);
 	}
 
 	#receivePCP(answer: PCPAnswer, link: MapperLink, now: number): void {
@@ -390,6 +411,7 @@ export class PortMapper {
 			this.#pcpAt = now;
 			if (this.#mapping?.protocol === "pcp" && this.#hasRestarted(answer.epoch, now)) this.#forget();
 			this.#setEpoch(answer.epoch, now);
+			this.#answered(now);
 			return;
 		}
 		const isOurs = answer.nonce.every((byte, i) => byte === this.#nonce[i]) && answer.protocol === 17 && answer.internalPort === link.port;

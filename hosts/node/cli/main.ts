@@ -63,5 +63,5 @@ try {
 	console.error(`${error.message}\n\nsee  tailnet help`);
 	process.exitCode = 2;
 }
-// What a library may have left open must not keep the command alive.
-process.exit();
+// A last word that is on its way (that a router may forget our port) has a second to arrive; what a library may have left open must not keep the command alive.
+setTimeout(() => process.exit(), 1000).unref();

@@ -125,12 +125,19 @@ export class Network {
 	}
 
 	/**
-	 * A network behind a router: 192.168.71.0/24, the router at .1 with an address on the switch as well. Every flow of the one namespace in it leaves from
-	 * another random port, and nothing comes in that is no answer to it.
+	 * A network behind a router: 192.168.71.0/24, the router at .1. On the switch the router has an address of the internet, 11.71.0.x: some map no port
+	 * with a private one. Every flow of the one namespace in it leaves from another random port, and nothing comes in that is no answer to it.
 	 * @returns {Promise<{router: Namespace, inside: Namespace}>}
 	 */
 	async home(name) {
 		const router = await this.namespace(`${name}-router`);
+		router.address = `11.71.0.${router.number}`;
+		await router.run(
+			"sh",
+			"-ec",
+			`ip address flush dev eth0; ip address add ${router.address}/32 dev eth0; ip route add 10.71.0.0/24 dev eth0; ip route add default via 10.71.0.254 dev eth0`,
+		);
+		for (const other of this.#namespaces.values()) if (other !== router) await other.run("ip", "route", "add", `${router.address}/32`, "dev", "eth0");
 		const inside = new Namespace(name, await hold(), 0, false);
 		inside.address = "192.168.71.2";
 		this.#namespaces.set(name, inside);
@@ -184,3 +191,15 @@ export class Network {
 		);
 	}
 }
+
+/** Rules of a namespace: nothing by UDP but STUN, and answers to what was sent to the same address and port. */
+export const strict = (ports) => `table inet interop {
+	chain input {
+		type filter hook input priority -10; policy accept;
+		iif lo accept
+		udp dport { ${ports.join(", ")} } accept
+		meta l4proto udp ct state established,related accept
+		meta l4proto udp drop
+	}
+}
+`;

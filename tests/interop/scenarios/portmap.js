@@ -2,19 +2,8 @@
  * Behind a router that gives every flow another port, towards a peer that lets in nothing but answers: only a mapped port makes a direct path.
  */
 import { join } from "node:path";
+import { strict } from "../harness/network.js";
 import { root } from "../harness/requirements.js";
-
-/** Nothing by UDP but STUN, and answers to what was sent to the same address and port. */
-const strict = (ports) => `table inet interop {
-	chain input {
-		type filter hook input priority -10; policy accept;
-		iif lo accept
-		udp dport { ${ports.join(", ")} } accept
-		meta l4proto udp ct state established,related accept
-		meta l4proto udp drop
-	}
-}
-`;
 
 const direct = (t, hostname) => t.world.untilDirect("t1", t[hostname].address, 15_000);
 
