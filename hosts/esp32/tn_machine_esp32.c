@@ -81,6 +81,32 @@ size_t tn_machine_addresses(uint8_t (*out)[16], size_t max)
 	return listing.count;
 }
 
+struct way {
+	uint8_t gateway[4], address[4];
+	bool is_there;
+};
+
+/** lwIP's thread. */
+static void find_way(void *context)
+{
+	struct way *way = context;
+	const struct netif *netif = netif_default;
+	if (netif == NULL || !netif_is_up(netif) || ip4_addr_isany_val(*netif_ip4_gw(netif)) || ip4_addr_isany_val(*netif_ip4_addr(netif)))
+		return;
+	memcpy(way->gateway, &netif_ip4_gw(netif)->addr, sizeof way->gateway);
+	memcpy(way->address, &netif_ip4_addr(netif)->addr, sizeof way->address);
+	way->is_there = true;
+}
+
+bool tn_machine_gateway(uint8_t gateway[4], uint8_t address[4])
+{
+	struct way way = {.is_there = false};
+	tn_lwip_call(find_way, &way);
+	memcpy(gateway, way.gateway, sizeof way.gateway);
+	memcpy(address, way.address, sizeof way.address);
+	return way.is_there;
+}
+
 void tn_machine_log(const char *text)
 {
 	modLog_transmit(text);
