@@ -4,6 +4,7 @@
 #include "freertos/FreeRTOS.h"
 #include "freertos/semphr.h"
 #include "freertos/task.h"
+#include "tn_config.h"
 #include "tn_connection.h"
 #include "tn_host.h"
 #include "tn_lwip.h"

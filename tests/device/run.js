@@ -88,6 +88,14 @@ async function scenario(world, image) {
 		assert.ok(figures.total <= ramBytes);
 		return `${kilobytes(figures.free)} free, ${kilobytes(figures.leastFree)} at the least`;
 	});
+	await check("it serves 60 pages more, and has as much memory after as before", async () => {
+		for (let i = 0; i < 20; i++) await page();
+		const before = await memory(board);
+		for (let i = 0; i < 40; i++) await page();
+		const after = await memory(board);
+		assert.ok(after.free > before.free - 2048, `${before.free} bytes free, then ${after.free}`);
+		return `${before.free} bytes free, then ${after.free}`;
+	});
 	await check("it is the same node after its power was gone", async () => {
 		const before = await world.known("board");
 		const from = board.events.length;
