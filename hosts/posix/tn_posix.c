@@ -305,20 +305,31 @@ static bool allocate_buffers(void)
 	return true;
 }
 
+/** With the thread: a library that is unloaded would leave them behind. */
+static void free_buffers(void)
+{
+	for (size_t i = 0; i < TN_UDP_FAMILIES; i++) {
+		free(loop.buffers[i]);
+		loop.buffers[i] = NULL;
+	}
+}
+
 /** Starts the thread; it takes no signal. The lock is held. */
 static bool start_thread(void)
 {
 	sigset_t all, before;
-	if (!allocate_buffers())
+	if (!allocate_buffers() || !open_kick()) {
+		free_buffers();
 		return false;
-	if (!open_kick())
-		return false;
+	}
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	loop.is_running = pthread_create(&loop.thread, NULL, run, NULL) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (!loop.is_running)
+	if (!loop.is_running) {
 		close_kick();
+		free_buffers();
+	}
 	return loop.is_running;
 }
 
@@ -405,6 +416,7 @@ void tn_host_close(struct tn_host *posix)
 		pthread_join(loop.thread, NULL);
 		pthread_mutex_lock(&loop.lock);
 		close_kick();
+		free_buffers();
 		loop.is_running = loop.is_stopping = false;
 		pthread_cond_broadcast(&loop.changed);
 		pthread_mutex_unlock(&loop.lock);

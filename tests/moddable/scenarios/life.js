@@ -9,6 +9,8 @@ import { authKey, sleep } from "../../interop/harness/world.js";
 /** Bytes of C memory, besides the engine's, that may differ for reasons of the toolkit, which draws a window meanwhile. */
 const toolkitBytes = 64 * 1024;
 const heapBytes = 4096;
+/** The same, over 17 loads with sockets in use or not. */
+const unloadBytes = 512 * 1024;
 
 /** The app, and what is in use in it once it has settled. */
 async function launch(t, hostname, options = {}) {
@@ -142,7 +144,7 @@ export default {
 			},
 		],
 		[
-			"the library is loaded and unloaded 20 times with a running node in it: threads and descriptors are as after the first times",
+			"the library is loaded and unloaded 20 times with a running node in it: threads, descriptors and memory are as after the first times",
 			async (t) => {
 				const app = await launch(t, "phoenix", { around: withBus, tailnet: { store: "phoenix" } });
 				const begin = () => app.do({ do: "keep" }, 20_000);
@@ -156,6 +158,7 @@ export default {
 						const late = await app.use();
 						t.assert.deepEqual([late.threads, late.files], [early.threads, early.files]);
 						grown = late.nativeBytes - early.nativeBytes;
+						t.assert.ok(grown < unloadBytes, `${grown} bytes more`);
 					}
 					await reload(t, app);
 				}
