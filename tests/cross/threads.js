@@ -80,6 +80,10 @@ export const pointers = [
 	{ call: /^tn_json\.c: .*callback\(/, to: ["(host) JSON callback"] },
 	{ call: /^tn_tunnel_in\.c: .*upper\.deliver\(/, to: ["tn_node.c:deliver"] },
 	{ call: /^tn_tunnel_answer\.c: .*upper\.refused\(/, to: ["tn_node.c:refuse"] },
+	{
+		call: /^tn_node\.c: visit->work\(/,
+		to: ["tn_node.c:start_stack", "tn_node.c:stop_stack", "tn_node.c:take_stack_commands", "tn_node.c:turn_stack", "tn_node_command.c:readdress"],
+	},
 	{ call: /^tn_wireguard.*\.c: .*host\.has_staged\(/, to: ["tn_tunnel.c:has_staged"] },
 	{ call: /^tn_wireguard.*\.c: .*host\.send\(/, to: ["tn_tunnel.c:send_message"] },
 	{ call: /^tn_wireguard.*\.c: .*host\.drop_staged\(/, to: ["tn_tunnel.c:drop_staged"] },
@@ -135,7 +139,8 @@ export const declared = {
 	/* heap of a host: ESP-IDF's heap_caps_calloc */
 	...each(["tn_port_allocate", "tn_port_free", "malloc", "calloc", "free"], 256),
 	...each(["tn_port_lock", "tn_port_unlock", "tn_port_kick", "tn_port_wake", "sys_now"], 192),
-	tn_port_random: 192,
+	/* a stream cipher: hosts/esp32/tn_random_esp32.c */
+	tn_port_random: 576,
 	/* hands a batch to the UDP sockets, on the ESP32 through the lwIP thread */
 	...each(["tn_port_send", "tn_port_rebind"], 384),
 	/* waits for the lwIP thread, whose stack what it runs is on (run_visit) */
