@@ -44,7 +44,9 @@ async function scenario(world, image) {
 		board = await BoardNode.start(world, image.flash);
 		await board.running(60_000);
 		const first = board.events.find((event) => event.event === "memory");
-		return `${Math.round(board.runningMS)} ms after power on, ${Math.round(board.sinceCreationMS)} ms after the network was there; ${kilobytes(first.free)} of ${kilobytes(first.total)} were free before`;
+		const running = board.events.find((event) => event.state === "running");
+		const passed = (from) => `${Math.round(running.at - from)} ms`;
+		return `${passed(board.startedAt)} after power on, ${passed(first.at)} after the network; ${kilobytes(first.free)} of ${kilobytes(first.total)} were free before`;
 	});
 	if (!board?.address) {
 		tell(board);
