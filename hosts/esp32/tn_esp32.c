@@ -28,6 +28,13 @@
 /** An unreachable destination is told at most this often. */
 #define ERROR_MS 1000u
 
+/**
+ * External memory, where there is some, holds what may be slow: rings, queues and buffers, which have these sizes. What is smaller, and the node itself with its
+ * keys and tables, is in internal memory as long as that lasts.
+ */
+#define EXTERNAL_LEAST 2048u
+#define EXTERNAL_MOST 32768u
+
 struct tn_host {
 	struct tn_node *node;
 	struct tn_udp udp;
@@ -56,6 +63,15 @@ static uint64_t now_ms(void)
 
 void *tn_port_allocate(size_t size)
 {
+#if CONFIG_SPIRAM
+	void *memory = NULL;
+	if (size >= EXTERNAL_LEAST && size <= EXTERNAL_MOST)
+		memory = heap_caps_calloc(1, size, MALLOC_CAP_SPIRAM | MALLOC_CAP_8BIT);
+	if (memory == NULL)
+		memory = heap_caps_calloc(1, size, MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT);
+	if (memory != NULL)
+		return memory;
+#endif
 	return heap_caps_calloc(1, size, MALLOC_CAP_DEFAULT);
 }
 
