@@ -58,6 +58,45 @@ TN_TEST("[relay 4] a datagram of 0, 1, 19, 20, 37, 38, 61, 62, 77, 78 bytes of a
 	}
 }
 
+/** An endpoint of 18 bytes: a.b.c.d:port. */
+static const uint8_t *endpoint_of(uint8_t out[18], uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port)
+{
+	memset(out, 0, 10);
+	out[10] = out[11] = 0xff;
+	out[12] = a, out[13] = b, out[14] = c, out[15] = d;
+	out[16] = (uint8_t)(port >> 8), out[17] = (uint8_t)port;
+	return out;
+}
+
+TN_TEST("answers about port mappings are told from WireGuard: by the gateway's port and two bytes, or by their text, and only from private addresses")
+{
+	static const uint8_t pmp[8] = {0, 0x81}, pcp[8] = {2, 0x81}, ssdp[] = "HTTP/1.1 200 OK";
+	uint8_t from[18];
+	const size_t text = sizeof ssdp - 1;
+	CHECK(tn_classify_is_mapping(endpoint_of(from, 192, 168, 1, 1, 5351), pmp, sizeof pmp));
+	CHECK(tn_classify_is_mapping(endpoint_of(from, 10, 0, 0, 1, 5351), pcp, sizeof pcp));
+	CHECK(tn_classify_is_mapping(endpoint_of(from, 172, 31, 0, 1, 40000), ssdp, text));
+	CHECK(!tn_classify_is_mapping(endpoint_of(from, 192, 168, 1, 1, 5352), pmp, sizeof pmp));
+	CHECK(!tn_classify_is_mapping(endpoint_of(from, 172, 32, 0, 1, 5351), pmp, sizeof pmp));
+	CHECK(!tn_classify_is_mapping(endpoint_of(from, 203, 0, 113, 1, 5351), pcp, sizeof pcp));
+	CHECK(!tn_classify_is_mapping(endpoint_of(from, 100, 64, 0, 1, 1900), ssdp, text));
+	from[0] = 0xfd;
+	CHECK(!tn_classify_is_mapping(from, ssdp, text));
+	endpoint_of(from, 192, 168, 1, 1, 5351);
+	for (uint8_t type = 1; type <= 4; type++) {
+		const uint8_t wireguard[148] = {type};
+		CHECK(!tn_classify_is_mapping(from, wireguard, sizeof wireguard));
+	}
+	for (size_t length = 0; length < 8; length++) {
+		uint8_t *copy = exact_copy(pmp, length);
+		CHECK(!tn_classify_is_mapping(from, copy, length));
+		free(copy);
+		copy = exact_copy(ssdp, length);
+		CHECK(!tn_classify_is_mapping(from, copy, length));
+		free(copy);
+	}
+}
+
 TN_VECTOR_TEST("disco", "[relay 5] a DISCO packet inside Geneve is told apart, so that a node without peer relay support can drop it")
 {
 	const struct tn_vector *cases = tn_vector_get(&tn_vectors_disco, "cases");

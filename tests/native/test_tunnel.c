@@ -331,6 +331,41 @@ TN_TEST("[relay 6] without a node key DISCO and WireGuard are dropped while STUN
 	net_free(net);
 }
 
+TN_TEST("answers about port mappings reach the VM, with or without a node key, and no WireGuard sees them")
+{
+	static const uint8_t pmp[12] = {0, 0x80}, ssdp[] = "HTTP/1.1 200 OK";
+	uint8_t gateway[18] = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 168, [14] = 1, [15] = 1, [16] = 5351 >> 8, [17] = 5351 & 255};
+	struct net *net = net_new();
+	struct host *hosts[] = {net_host(net, 1), net_host_with(net, 2, false)};
+	for (size_t i = 0; i < 2; i++) {
+		net_put(net, gateway, hosts[i]->endpoint, pmp, sizeof pmp);
+		net_put(net, gateway, hosts[i]->endpoint, ssdp, sizeof ssdp - 1);
+		net_settle(net);
+		CHECK_EQ(net_count(hosts[i], TN_EVENT_MAPPING), 2);
+		const struct net_event *event = net_event(hosts[i], TN_EVENT_MAPPING, 0);
+		REQUIRE(event != NULL && event->length == 4 + 18 + sizeof pmp);
+		CHECK_MEM(event->bytes + 4, gateway, sizeof gateway);
+		CHECK_MEM(event->bytes + 22, pmp, sizeof pmp);
+		CHECK_EQ(hosts[i]->sent_udp, 0);
+		CHECK_EQ(net_counter(hosts[i], "wireguardMalformed"), 0);
+	}
+	net_free(net);
+}
+
+TN_TEST("what was to be sent when the node stops is sent: a router has to hear that we go")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	uint8_t record[34] = {TN_COMMAND_UDP_SEND_RAW};
+	net_settle(net);
+	memcpy(record + 4, b->endpoint, 18);
+	net_send(a, record, sizeof record);
+	CHECK_EQ(a->sent_udp, 0);
+	tn_node_stop(a->node, net->now);
+	CHECK_EQ(a->sent_udp, 1);
+	net_free(net);
+}
+
 TN_TEST("[relay 3, 4] datagrams of 0 to 148 bytes of any content, STUN requests among them, cause no answer")
 {
 	static const uint8_t starts[][8] = {

@@ -38,6 +38,7 @@ async function serve(t, options) {
 	};
 	const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
 	writeFileSync(file, [...lines, "allow 1024-65535 192.168.71.0/24 1024-65535", "deny 0-65535 0.0.0.0/0 0-65535", ""].join("\n"));
+	await router.run("nft", "flush chain inet filter prerouting_miniupnpd; flush chain inet filter postrouting_miniupnpd");
 	t.service = t.world.alongside("miniupnpd", [program, "-d", "-f", file, "-P", join(t.world.directory, "miniupnpd.pid")], { namespace: router });
 	await t.world.eventually(
 		() =>
@@ -84,7 +85,7 @@ const mapped = (label, service, options) => {
 			`${label}: the mapping is deleted when it closes`,
 			async (t) => {
 				const began = performance.now();
-				await t.node.interrupt();
+				await (t.node.kind === "simulator" ? t.node.do({ do: "close" }) : t.node.interrupt());
 				const endedMS = performance.now() - began;
 				await t.world.eventually(async () => t.assert.deepEqual(await ports(t), []), 3000);
 				return `ended within ${Math.round(endedMS)} ms`;

@@ -72,7 +72,7 @@ const mapped = (protocol, options) => {
 		[
 			`${protocol.toUpperCase()}: [paths 14] the mapping is deleted when it closes`,
 			async (t) => {
-				await t[name].interrupt();
+				await (t[name].kind === "simulator" ? t[name].do({ do: "close" }) : t[name].interrupt());
 				await t.world.eventually(async () => t.assert.deepEqual((await t.service.ask({ do: "table" }, 2000)).table, []), 3000);
 				t.assert.equal(asked(t, protocol, "delete").length, 1);
 			},
@@ -92,7 +92,7 @@ export default {
 			"without port mapping the two stay on the relay",
 			async (t) => {
 				await serve(t, { pmp: true, pcp: true });
-				t.unmapped = await t.world.subject("unmapped", { namespace: t.home.inside, args: ["--no-port-mapping"] });
+				t.unmapped = await t.world.subject("unmapped", { namespace: t.home.inside, args: ["--no-port-mapping"], tailnet: { portMapping: false } });
 				await t.assert.rejects(direct(t, "unmapped"), /no direct path/);
 				t.assert.deepEqual(asked(t, "pmp", "address"), []);
 				await t.unmapped.close();

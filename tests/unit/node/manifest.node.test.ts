@@ -22,3 +22,17 @@ describe("manifest.json", () => {
 		expect([...folders].filter((folder) => manifest.modules[`${folder}/*`] === undefined)).toEqual([]);
 	});
 });
+
+describe("without-upnp.json", () => {
+	test("leaves out the folder of UPnP, and puts one module in its place that has what the rest asks for", async () => {
+		const without = JSON.parse(readFileSync(join(root, "without-upnp.json"), "utf8")) as { modules: Record<string, string | string[]> };
+		expect(without.modules["~"]).toEqual([`${manifest.modules["tailnet/upnp/*"]}`]);
+		const wanted = modules.filter((name) => !name.startsWith("tailnet/upnp/"));
+		const imported = new Set<string>();
+		for (const name of wanted)
+			for (const match of readFileSync(join(root, "modules", `${name.slice(8)}.ts`), "utf8").matchAll(/^import (?!type).*"[^"]*(upnp\/[\w-]+)\.js"/gm))
+				imported.add(`tailnet/${match[1]}`);
+		expect([...imported]).toEqual(Object.keys(without.modules).filter((name) => name !== "~"));
+		expect(readFileSync(join(root, `${without.modules["tailnet/upnp/upnp"]}.ts`), "utf8")).toMatch(/^export function openUPnP\(\)/m);
+	});
+});

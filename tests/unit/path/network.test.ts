@@ -1,8 +1,10 @@
 /** What the node knows about its network, on the test host's clock: protocol/paths.md §2.2, §3.5, §6.3, §8. */
 import { Network, type NetworkOwner } from "../../../modules/network.js";
+import type { NetInfo } from "../../../modules/path/net-info.js";
 import type { ProbeRegion } from "../../../modules/path/probe-plan.js";
 import { beforeEach, describe, expect, test } from "../../harness.js";
 import { testing } from "../../xs/host.js";
+import { gateway, kindOf, Router } from "./router.js";
 
 const region = (id: number, hostName = `192.0.2.${id}`): ProbeRegion => ({
 	id,
@@ -14,7 +16,7 @@ const region = (id: number, hostName = `192.0.2.${id}`): ProbeRegion => ({
 /** A node around a network; region i answers STUN after 10 * i ms, and its relay is up unless a test says otherwise. */
 class Stage implements NetworkOwner {
 	readonly network = new Network(this);
-	readonly port = 41641;
+	port = 41641;
 	readonly isPortFixed = false;
 	readonly explicitEndpoints = [];
 	mayMapPort = true;
@@ -28,7 +30,19 @@ class Stage implements NetworkOwner {
 	readonly told: string[] = [];
 	#answers: { at: number; from: string; packet: Uint8Array }[] = [];
 
+	/** What the router hears; it answers by NAT-PMP if a test has one. */
+	readonly asked: string[] = [];
+	router: Router | undefined;
+	netInfo: NetInfo | undefined;
+
 	sendRaw(endpoint: string, datagram: Uint8Array): void {
+		if (endpoint === gateway) {
+			this.asked.push(kindOf(datagram));
+			if (this.router) this.router.now = 1_000_000 + this.now;
+			const packet = this.router?.answer(datagram);
+			if (packet) this.#answers.push({ at: this.now + 4, from: endpoint, packet });
+			return;
+		}
 		this.probes.push(endpoint);
 		const id = Number((endpoint.split(":")[0] as string).split(".")[3]);
 		if (this.silent.has(id)) return;
@@ -53,7 +67,9 @@ class Stage implements NetworkOwner {
 		this.told.push(`home ${id}`);
 	}
 
-	netInfoChanged(): void {}
+	netInfoChanged(info: NetInfo): void {
+		this.netInfo = info;
+	}
 
 	now = 0;
 
@@ -63,7 +79,10 @@ class Stage implements NetworkOwner {
 			this.now += 5;
 			const due = this.#answers.filter((answer) => answer.at <= this.now);
 			this.#answers = this.#answers.filter((answer) => answer.at > this.now);
-			for (const { from, packet } of due) this.network.stun(from, packet);
+			for (const { from, packet } of due) {
+				if (from === gateway) this.network.mappingAnswer(from, packet);
+				else this.network.stun(from, packet);
+			}
 			await testing.settle();
 		}
 	}
@@ -242,5 +261,71 @@ describe("UDP", () => {
 		stage.network.update("periodic");
 		await stage.pass(500);
 		expect(stage.network.udp).toBe(true);
+	});
+});
+
+describe("a port mapped on the router", () => {
+	const own = (): string[] => stage.network.endpoints.list.map(({ endpoint, type }) => `${endpoint} ${type}`);
+	beforeEach(() => {
+		testing.gateway = { gateway: "192.168.1.1", address: "192.168.1.20" };
+		stage.router = new Router();
+	});
+
+	test("[paths 14] becomes the first of our endpoints, of type 3, and control hears of both at once", async () => {
+		stage.network.setRegions([region(1)], () => 1);
+		await stage.pass(400);
+		expect(own()[0]).toBe("203.0.113.7:50001 3");
+		expect(stage.netInfo).toMatchObject({ HavePortMap: true, PMP: true, PCP: false, UPnP: false });
+		expect(stage.told.filter((what) => what === "endpoints").length).toBe(2);
+	});
+
+	test("costs an idle node one renewal an hour, and no look at the network", async () => {
+		stage.network.setRegions([region(1)], () => 1);
+		await stage.pass(1000);
+		stage.asked.length = stage.probes.length = 0;
+		testing.advance(3_598_000);
+		stage.now += 3_598_000;
+		expect([stage.asked, stage.probes]).toEqual([[], []]);
+		await stage.pass(3000);
+		expect([stage.asked, stage.probes]).toEqual([["address", "pmp map"], []]);
+		expect(own()[0]).toBe("203.0.113.7:50001 3");
+	});
+
+	test("[paths 14] is deleted and remade where the port was taken at a rebind, also if the tunnel says so only after the look began", async () => {
+		stage.network.setRegions([region(1)], () => 1);
+		await stage.pass(1000);
+		stage.asked.length = 0;
+		stage.network.expire();
+		stage.network.update("link-change-major");
+		stage.port = 41642;
+		await stage.pass(1000);
+		// The renewal that a new network asks for was under way with the old port.
+		expect(stage.asked.filter((kind) => kind.startsWith("pmp"))).toEqual(["pmp map", "pmp delete", "pmp map"]);
+		expect([own()[0], own().includes("192.0.2.10:41642 1")]).toEqual(["203.0.113.7:50001 3", true]);
+	});
+
+	test("is neither asked for nor kept where none is wanted: by option, or where control allows TCP alone", async () => {
+		stage.mayMapPort = false;
+		stage.network.setRegions([region(1)], () => 1);
+		await stage.pass(1000);
+		expect([stage.asked, "PMP" in (stage.netInfo as NetInfo)]).toEqual([[], false]);
+		stage.mayMapPort = true;
+		stage.network.update("periodic");
+		await stage.pass(1000);
+		expect(stage.netInfo?.HavePortMap).toBe(true);
+		stage.mayMapPort = false;
+		stage.network.update("link-change-major");
+		await stage.pass(1000);
+		expect([stage.asked.at(-1), stage.netInfo?.HavePortMap, own()[0]]).toEqual(["pmp delete", false, "203.0.113.9:41641 2"]);
+	});
+
+	test("[paths 14] is deleted on close, and no timer stays", async () => {
+		stage.network.setRegions([region(1)], () => 1);
+		await stage.pass(1000);
+		stage.asked.length = 0;
+		stage.network.close();
+		expect([stage.asked, testing.timers]).toEqual([["pmp delete"], 0]);
+		stage.network.mappingAnswer(gateway, new Uint8Array([0, 129]));
+		expect(stage.network.mapping.counters.malformed).toBe(0);
 	});
 });

@@ -47,6 +47,18 @@ describe("own endpoints", () => {
 		expect(own.addresses.length).toBe(own.list.length);
 	});
 
+	test("[paths 9] a port mapped on the gateway comes first, keeps its type where STUN sees it as well, and is gone with the mapping", () => {
+		const own = new OwnEndpoints();
+		const fields = { seen: seen(["203.0.113.1:5", "203.0.113.1:50001", "203.0.113.1:50001"]), interfaces: ["192.168.1.5"] };
+		own.update(input({ ...fields, mapped: "203.0.113.1:50001" }), 0);
+		expect(texts(own)).toEqual(["203.0.113.1:50001 3", "203.0.113.1:5 2", "192.168.1.5:41641 1"]);
+		expect(own.update(input({ ...fields, seen: seen(["203.0.113.1:5"]), mapped: "" }), 400_000)).toBe("changed");
+		expect(texts(own)).toEqual(["203.0.113.1:5 2", "192.168.1.5:41641 1"]);
+		own.update(input({ mapped: "203.0.113.1:50001", hasDERPMap: false, seen: seen(["203.0.113.1:5"]) }), 800_000);
+		own.update(input({ mapped: "203.0.113.1:50002" }), 800_001);
+		expect(texts(own)).toEqual(["203.0.113.1:50002 3", "203.0.113.1:5 2"]);
+	});
+
 	test("[paths 9] ULA and 169.254 only when alone, loopback only when nothing else is known", () => {
 		const own = new OwnEndpoints();
 		own.update(input({ interfaces: ["fd00::1", "169.254.1.1", "127.0.0.1", "::1"] }), 0);

@@ -3,6 +3,10 @@
 import { runCommand } from "subject/commands";
 import { serveEcho, servePage } from "subject/services";
 import Tailnet, { type TailnetError, type TailnetOptions } from "tailnet";
+import Timer from "timer";
+
+/** The last word of a node that was closed takes less. */
+const lastWordMS = 250;
 
 export type Say = (event: object) => void;
 
@@ -14,7 +18,8 @@ export function up(options: TailnetOptions, say: Say): (line: string) => void {
 	let tailnet: Tailnet | undefined;
 	const exit = (code: number): void => {
 		tailnet?.close();
-		say({ event: "exit", code });
+		// An app goes on after a node was closed, and with it the last word to a router.
+		Timer.set(() => say({ event: "exit", code }), lastWordMS);
 	};
 	const tellSelf = (): void => {
 		if (!tailnet) return;
