@@ -70,6 +70,19 @@ const mapped = (protocol, options) => {
 			{ timeoutMS: 45_000 },
 		],
 		[
+			`${protocol.toUpperCase()}: a router that has forgotten everything maps the same port again at a rebind, and the path becomes direct again`,
+			async (t) => {
+				const [{ external, internal }] = (await t.service.ask({ do: "table" }, 2000)).table;
+				await t.service.ask({ do: "restart" }, 2000);
+				await t[name].do({ do: "rebind" });
+				await t.world.eventually(async () => {
+					const { table } = await t.service.ask({ do: "table" }, 2000);
+					t.assert.deepEqual([table.length, table[0]?.external, table[0]?.internal], [1, external, internal]);
+				});
+				await direct(t, name);
+			},
+		],
+		[
 			`${protocol.toUpperCase()}: [paths 14] the mapping is deleted when it closes`,
 			async (t) => {
 				await (t[name].kind === "simulator" ? t[name].do({ do: "close" }) : t[name].interrupt());

@@ -1,3 +1,4 @@
+import { utf8Decode, utf8Encode } from "tailnet/host";
 import { answerC2N } from "../../../modules/control/c2n.js";
 import { authorityOf, BodyReader, type Head, HeadReader, http1Request, parseURL } from "../../../modules/control/http1.js";
 import { UpgradeReader } from "../../../modules/control/upgrade.js";
@@ -81,6 +82,18 @@ describe("HTTP/1.1 answers", () => {
 		expect([toTheEnd.body, toTheEnd.isDone, toTheEnd.problem]).toEqual(["all of it", false, ""]);
 		expect(read([ascii("GET / HTTP/1.1\r\n\r\n")], false).isDone).toBe(true);
 		expect(read([ascii("HTTP/1.1 204 No Content\r\n\r\n")]).isDone).toBe(true);
+	});
+
+	test("can be taken away while they come: each byte once, and the limit is that of all together", () => {
+		const head: Head = { startLine: "", headers: new Map([["content-length", "12"]]), status: 200 };
+		const body = new BodyReader(head, 10, true);
+		const taken: string[] = [];
+		for (const piece of ["abc", "", "defgh"]) {
+			expect(body.push(utf8Encode(piece))).toBe("");
+			taken.push(utf8Decode(body.takeAway()));
+		}
+		expect([taken, body.take().length]).toEqual([["abc", "", "defgh"], 0]);
+		expect(body.push(utf8Encode("ijk"))).not.toBe("");
 	});
 
 	test("that are too large or malformed are refused", () => {
