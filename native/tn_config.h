@@ -232,7 +232,7 @@ _Static_assert(TN_IS_POWER_OF_TWO(TN_REPLAY_BLOCKS) && TN_REPLAY_BLOCKS >= 2 && 
                "tailnet.replayWindow: expected 128, 256, 512 ... 8192 packets");
 _Static_assert(TN_SOCKETS >= 4 && TN_SOCKETS <= 1024, "tailnet.sockets: expected 4 to 1024");
 _Static_assert(TN_HALF_OPEN >= 1 && TN_HALF_OPEN <= TN_SOCKETS, "tailnet.halfOpen: expected 1 to the number of sockets");
-_Static_assert(TN_IS_POWER_OF_TWO(TN_STREAM_SEND) && TN_STREAM_SEND >= 2048, "tailnet.streamSend: expected 2048, 4096, 8192 ... bytes");
+_Static_assert(TN_IS_POWER_OF_TWO(TN_STREAM_SEND) && TN_STREAM_SEND >= 1024, "tailnet.streamSend: expected 1024, 2048, 4096 ... bytes");
 _Static_assert(TN_IS_POWER_OF_TWO(TN_STREAM_RECEIVE) && TN_STREAM_RECEIVE >= 2048, "tailnet.streamReceive: expected 2048, 4096, 8192 ... bytes");
 _Static_assert(TN_IS_POWER_OF_TWO(TN_DATAGRAM_RECEIVE) && TN_DATAGRAM_RECEIVE >= 2048, "tailnet.datagramReceive: expected 2048, 4096, 8192 ... bytes");
 _Static_assert(TN_REGIONS >= 2 && TN_REGIONS <= 64, "tailnet.regions: expected 2 (the home region and one of a peer) to 64");
