@@ -32,5 +32,7 @@ if (!existsSync(main)) {
 }
 if (!isHelp) {
 	process.env.TAILNET_ADDON = addon ?? (await buildAddon({ cache: inCache, onBuild: () => console.error("tailnet: building the native core, once") }));
+	const { readRoots } = await import(join(packageFolder, "dist", "hosts", "node", "roots.js"));
+	readRoots(); // while everything else is loaded
 }
 await import(main);

@@ -3,6 +3,7 @@ import { lookup } from "node:dns";
 import * as os from "node:os";
 import type * as contract from "../../modules/host-contract.js";
 import { addon } from "./addon.js";
+import { readRoots } from "./roots.js";
 import { openStore as openFolder } from "./store.js";
 
 export { Connection } from "./connection.js";
@@ -10,7 +11,14 @@ export { defaultGateway } from "./gateway.js";
 
 export const { monotonicMS, x25519, x25519PublicKey, blake2s, hkdfBlake2s, aeadSeal, aeadOpen, boxSharedKey, boxSeal, boxOpen, equalBytes, wipe, crc32 } =
 	addon;
-export const { JSONScanner, Tunnel } = addon;
+export const { JSONScanner } = addon;
+
+export class Tunnel extends addon.Tunnel {
+	constructor(...parameters: ConstructorParameters<typeof addon.Tunnel>) {
+		super(...parameters);
+		readRoots();
+	}
+}
 
 /** Node's timers are 31 bits of milliseconds. */
 const longestTimerMS = 0x7fffffff;
