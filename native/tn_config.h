@@ -93,7 +93,7 @@
 #ifndef TN_STREAM_WINDOW
 #define TN_STREAM_WINDOW TN_PROFILE(0, 262140)
 #define TN_STREAM_SCALE TN_PROFILE(0, 2)
-#define TN_STREAM_UNACKED TN_PROFILE(0, 196608)
+#define TN_STREAM_UNACKED TN_PROFILE(0, 262144)
 #endif
 
 /** Bytes of a datagram socket's receive ring; a power of two. */
