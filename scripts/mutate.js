@@ -70,7 +70,7 @@ const mutants = [
 	{
 		what: "a write larger than the space is cut without a word",
 		file: "modules/socket/tcp.ts",
-		text: '		if (bytes.length > this.#writable) throw new RangeError("would block");\n',
+		text: '		if (bytes.length > this.#room) throw new RangeError("would block");\n',
 		instead: "",
 		test: ["unit", "socket/tcp"],
 	},
