@@ -510,10 +510,10 @@ export class Node implements SocketNode {
 			workingIPv6: info.WorkingIPv6,
 			osHasIPv6: info.OSHasIPv6,
 			havePortMap: info.HavePortMap,
-			...(info.UPnP === undefined ? {} : { upnp: info.UPnP }),
-			...(info.PMP === undefined ? {} : { pmp: info.PMP }),
-			...(info.PCP === undefined ? {} : { pcp: info.PCP }),
-			...(info.MappingVariesByDestIP === undefined ? {} : { mappingVariesByDestIP: info.MappingVariesByDestIP }),
+			upnp: info.UPnP,
+			pmp: info.PMP,
+			pcp: info.PCP,
+			mappingVariesByDestIP: info.MappingVariesByDestIP,
 			derpLatency: info.DERPLatency,
 		});
 		this.#health.look();

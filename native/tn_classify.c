@@ -2,6 +2,8 @@
 #include "tn_classify.h"
 
 #include <string.h>
+#include "tn_bytes.h"
+#include "tn_packet.h"
 
 #define STUN_MINIMUM 20
 #define DISCO_MINIMUM 38
@@ -51,10 +53,9 @@ enum tn_datagram tn_classify(const uint8_t *datagram, size_t length, bool *genev
 
 static bool is_private_ipv4(const uint8_t *address)
 {
-	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	if (memcmp(address, mapped, sizeof mapped) != 0)
+	if (!tn_address_is_ip4(address))
 		return false;
-	const uint8_t *v4 = address + sizeof mapped;
+	const uint8_t *v4 = address + 12;
 	return v4[0] == 10 || (v4[0] == 172 && (v4[1] & 0xf0) == 16) || (v4[0] == 192 && v4[1] == 168);
 }
 
@@ -64,5 +65,5 @@ bool tn_classify_is_mapping(const uint8_t *source, const uint8_t *datagram, size
 		return false;
 	if (memcmp(datagram, "HTTP/1.", 7) == 0)
 		return true;
-	return (source[16] << 8 | source[17]) == MAPPING_PORT && (datagram[0] == 0 || datagram[0] == 2) && (datagram[1] & 0x80) != 0;
+	return tn_load16be(source + 16) == MAPPING_PORT && (datagram[0] == 0 || datagram[0] == 2) && (datagram[1] & 0x80) != 0;
 }

@@ -19,7 +19,8 @@ export function run(program, parameters, options = {}) {
 	return result.stdout ?? "";
 }
 
-function has(program) {
+/** Whether a program is in the PATH. */
+export function has(program) {
 	return (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, program)));
 }
 

@@ -12,7 +12,7 @@ import { dirname, join } from "node:path";
 import { packages as crossPackages } from "../tests/cross/targets.js";
 import { missing as deviceMissing } from "../tests/device/harness/requirements.js";
 import { missing as moddableMissing } from "../tests/moddable/harness/sdk.js";
-import { corePackages, ensureDebian, ensurePackages, prepare, root, run } from "./prepare.js";
+import { corePackages, ensureDebian, ensurePackages, has, prepare, root, run } from "./prepare.js";
 
 /** Builds the XS engine of @agoric/xsnap where it is not built yet. @returns whether it is there */
 function ensureXS() {
@@ -43,13 +43,12 @@ function hasSanitizers() {
 }
 
 const node = process.execPath;
-const hasGo = () => (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, "go")));
 
 const needsSanitizers = () =>
 	ensureDebian([...corePackages, ["clang", "clang"], ["libclang-rt-dev", hasSanitizers]]).length ? "clang with its sanitizers" : undefined;
 
 function needsNetworks() {
-	if (!hasGo()) return "Go 1.26 or later";
+	if (!has("go")) return "Go 1.26 or later";
 	if (process.getuid?.() !== 0) return "root, for network namespaces";
 	const packages = [
 		["iproute2", "/usr/sbin/ip"],

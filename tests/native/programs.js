@@ -10,6 +10,7 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { has } from "../../scripts/prepare.js";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const tests = join(root, "tests", "native");
@@ -23,7 +24,7 @@ const sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undef
 const libraries = ["-Wl,--as-needed", "-lsodium", "-llwip", "-lm", "-lpthread"];
 
 /** Whichever there is. */
-const anyCompiler = ["gcc", "cc", "clang"].find((name) => (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, name)))) ?? "cc";
+const anyCompiler = ["gcc", "cc", "clang"].find(has) ?? "cc";
 
 const variants = {
 	test: { compiler: "clang", flags: ["-g", "-O1", ...sanitizers], link: sanitizers },

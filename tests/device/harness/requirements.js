@@ -9,12 +9,11 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { has } from "../../../scripts/prepare.js";
 
 const { env } = process;
 
 export const emulator = env.ESP32C3_EMULATOR;
-
-const isThere = (program) => (env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, program)));
 
 /** "6.0" of the IDF in a folder; undefined when there is none. */
 function versionOf(folder) {
@@ -39,7 +38,7 @@ export function missing() {
 	if (versionOf(env.IDF_PATH) !== "6.0") return `ESP-IDF v6.0 (in $IDF_PATH there is ${versionOf(env.IDF_PATH) ?? "none"})`;
 	if (!emulator) return "an emulator of the ESP32-C3 ($ESP32C3_EMULATOR is not set)";
 	if (!hasMachine()) return "an emulator of the ESP32-C3 ($ESP32C3_EMULATOR has no machine esp32c3)";
-	for (const program of ["riscv32-esp-elf-gcc", "idf.py", "esptool", "mcconfig"]) if (!isThere(program)) return `${program} on the PATH`;
+	for (const program of ["riscv32-esp-elf-gcc", "idf.py", "esptool", "mcconfig"]) if (!has(program)) return `${program} on the PATH`;
 	if (!env.MODDABLE) return "the Moddable SDK ($MODDABLE is not set)";
 	if (spawnSync("dnsmasq", ["--version"], { stdio: "ignore" }).status !== 0) return "dnsmasq";
 	return undefined;
