@@ -64,9 +64,13 @@ const mapped = (label, service, options) => {
 			async (t) => {
 				await serve(t, options);
 				t.node = await t.world.subject(name, { namespace: t.home.inside });
+				// A flow that leaves the router before its port is mapped keeps the port that it has, for as long as it is used.
+				const external = await t.world.eventually(async () => {
+					const mappedPorts = await ports(t);
+					t.assert.equal(mappedPorts.length, 1);
+					return mappedPorts[0];
+				});
 				const { endpoint, afterMS } = await t.world.untilDirect("t1", t.node.address, 15_000);
-				const [external, ...others] = await ports(t);
-				t.assert.deepEqual(others, []);
 				t.assert.equal(endpoint, `${t.home.router.address}:${external}`);
 				return `by ${endpoint} after ${Math.round(afterMS)} ms`;
 			},

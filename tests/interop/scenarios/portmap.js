@@ -27,10 +27,14 @@ const mapped = (protocol, options) => {
 			async (t) => {
 				await serve(t, options);
 				t[name] = await t.world.subject(name, { namespace: t.home.inside });
+				// A flow that leaves the router before its port is mapped keeps the port that it has, for as long as it is used.
+				const external = await t.world.eventually(async () => {
+					const { table } = await t.service.ask({ do: "table" }, 2000);
+					t.assert.equal(table.length, 1);
+					return table[0].external;
+				});
 				const { endpoint, afterMS } = await direct(t, name);
-				const { table } = await t.service.ask({ do: "table" }, 2000);
-				t.assert.equal(table.length, 1);
-				t.assert.equal(endpoint, `${t.home.router.address}:${table[0].external}`);
+				t.assert.equal(endpoint, `${t.home.router.address}:${external}`);
 				return `by ${endpoint} after ${Math.round(afterMS)} ms`;
 			},
 		],
