@@ -21,6 +21,7 @@
 #ifdef __linux__
 #include <sys/eventfd.h>
 #endif
+#include "tn_link.h"
 #include "tn_port.h"
 #include "tn_thread_name.h"
 #include "tn_udp.h"
@@ -28,6 +29,8 @@
 #define US_PER_MS 1000u
 #define MAX_WAIT_MS 3600000u
 #define PORT_AT 2
+/** Descriptors that are waited for before those of the nodes: the kick, news of the network. */
+#define OWN_FDS 2
 /** An unreachable destination is told at most this often. */
 #define ERROR_MS 1000u
 
@@ -52,10 +55,10 @@ static struct {
 	size_t node_count;
 	struct tn_host *added; /* not seen by the thread yet */
 	struct tn_host *nodes; /* the thread's own */
-	int wait_fd, kick_fd;
+	int wait_fd, kick_fd, link_fd;
 	_Atomic uint32_t has_changes;
 	uint8_t *buffers[TN_UDP_FAMILIES]; /* what one family brought stays in place while the other is read */
-} loop = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .wait_fd = -1, .kick_fd = -1};
+} loop = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .wait_fd = -1, .kick_fd = -1, .link_fd = -1};
 
 /* ---- tn_port.h ---- */
 
@@ -203,9 +206,10 @@ static int wait_time(uint64_t now)
 
 static void wait_for_something(struct pollfd *fds, bool has_more)
 {
-	size_t count = 1;
+	size_t count = OWN_FDS;
 	int timeout = has_more ? 0 : wait_time(tn_host_now_us() / US_PER_MS);
 	fds[0] = (struct pollfd){.fd = loop.wait_fd, .events = POLLIN};
+	fds[1] = (struct pollfd){.fd = loop.link_fd, .events = POLLIN};
 	for (struct tn_host *posix = loop.nodes; posix != NULL; posix = posix->next) {
 		for (size_t i = 0; i < TN_UDP_FAMILIES; i++)
 			fds[count++] = (struct pollfd){.fd = posix->udp.sockets[i], .events = POLLIN};
@@ -221,9 +225,12 @@ static void wait_for_something(struct pollfd *fds, bool has_more)
 		ssize_t size = read(loop.wait_fd, drained, sizeof drained);
 		(void)size;
 	}
-	count = 1;
+	const bool has_news = (fds[1].revents & (POLLIN | POLLERR)) != 0 && tn_link_take(loop.link_fd);
+	count = OWN_FDS;
 	for (struct tn_host *posix = loop.nodes; posix != NULL; posix = posix->next) {
 		tn_node_awake(posix->node);
+		if (has_news)
+			tn_node_link_changed(posix->node);
 		for (size_t i = 0; i < TN_UDP_FAMILIES; i++, count++)
 			posix->is_readable[i] = (fds[count].revents & (POLLIN | POLLERR)) != 0;
 	}
@@ -250,8 +257,8 @@ static void *run(void *unused)
 			if (is_over)
 				break;
 		}
-		if (fd_count < 1 + TN_UDP_FAMILIES * nodes) {
-			size_t wanted = 1 + TN_UDP_FAMILIES * (nodes + 4);
+		if (fd_count < OWN_FDS + TN_UDP_FAMILIES * nodes) {
+			size_t wanted = OWN_FDS + TN_UDP_FAMILIES * (nodes + 4);
 			struct pollfd *larger = realloc(fds, wanted * sizeof *fds);
 			if (larger == NULL)
 				continue;
@@ -291,7 +298,9 @@ static void close_kick(void)
 		close(loop.kick_fd);
 	if (loop.wait_fd >= 0)
 		close(loop.wait_fd);
-	loop.wait_fd = loop.kick_fd = -1;
+	if (loop.link_fd >= 0)
+		close(loop.link_fd);
+	loop.wait_fd = loop.kick_fd = loop.link_fd = -1;
 }
 
 static bool allocate_buffers(void)
@@ -322,6 +331,7 @@ static bool start_thread(void)
 		free_buffers();
 		return false;
 	}
+	loop.link_fd = tn_link_open();
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	loop.is_running = pthread_create(&loop.thread, NULL, run, NULL) == 0;

@@ -37,6 +37,7 @@ static ssize_t send_one_or_not(int fd, const void *bytes, size_t length, int fla
 #define poll poll_or_wait
 #define sendmmsg send_or_not
 #define sendto send_one_or_not
+#include "../../hosts/posix/tn_link.c"
 #include "../../hosts/posix/tn_posix.c"
 #include "../../hosts/posix/tn_udp.c"
 #undef poll
