@@ -37,7 +37,7 @@ function map(address, internal, wanted, nonce) {
 	const isTaken = [...table.values()].some(({ external }) => external === wanted);
 	const external = wanted && !isTaken ? wanted : 50_000 + table.size + (startedAt % 1000);
 	table.set(key, { address, internal, external, nonce });
-	setTimeout(writeRules, Number(process.env.LATE ?? 0));
+	writeRules();
 	return table.get(key);
 }
 
@@ -45,7 +45,7 @@ function unmap(address, internal, nonce) {
 	const key = `${address}:${internal}`;
 	if (table.get(key)?.nonce !== nonce) return;
 	table.delete(key);
-	setTimeout(writeRules, Number(process.env.LATE ?? 0));
+	writeRules();
 }
 
 const epoch = () => Math.floor((Date.now() - startedAt) / 1000);
