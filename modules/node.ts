@@ -217,7 +217,7 @@ export class Node implements SocketNode {
 		this.#reopenSockets();
 		this.network.expire();
 		this.#paths.connectivityChanged();
-		this.#derp.networkChanged([...localAddresses(), ...loopback]);
+		this.#checkRelays();
 		this.#control.reconnect();
 		this.network.update("link-change-major");
 		this.#health.look();
@@ -483,12 +483,20 @@ export class Node implements SocketNode {
 	}
 
 	#linkChanged(change: LinkChange): void {
-		if (change === "major") this.rebind();
-		else if (change === "minor") {
-			this.#derp.networkChanged([...localAddresses(), ...loopback]);
+		if (change === "major") {
+			this.rebind();
+			return;
+		}
+		if (change === "minor") {
+			this.#checkRelays();
 			this.network.update("link-change-minor");
 		}
 		this.#health.look();
+	}
+
+	/** Relay connections from an address that is gone are made anew; the others are asked whether they still work. */
+	#checkRelays(): void {
+		this.#derp.networkChanged([...localAddresses(), ...loopback]);
 	}
 
 	#networkOwner(): ConstructorParameters<typeof Network>[0] {

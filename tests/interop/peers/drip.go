@@ -33,14 +33,14 @@ func registerDrip(p *program, ns *nodes) {
 		if err != nil {
 			return nil, err
 		}
-		d := &dripping{flows: make(chan struct{}), ended: make(chan struct{})}
-		mu.Lock()
-		drips[a.Node] = d
-		mu.Unlock()
 		c, err := n.server.Dial(ctx, "tcp", a.To)
 		if err != nil {
 			return nil, err
 		}
+		d := &dripping{flows: make(chan struct{}), ended: make(chan struct{})}
+		mu.Lock()
+		drips[a.Node] = d
+		mu.Unlock()
 		go d.run(c, time.Duration(a.EveryMS)*time.Millisecond, a.Count)
 		select {
 		case <-d.flows:

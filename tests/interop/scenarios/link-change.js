@@ -50,6 +50,7 @@ export default {
 					const { Endpoints } = await t.world.known("a");
 					const addresses = Endpoints.map((endpoint) => endpoint.split(":")[0]);
 					t.assert.ok(addresses.includes(`10.71.0.${t.number - 1}`), addresses.join());
+					t.assert.ok(!addresses.includes(`10.71.0.${t.number - 2}`), addresses.join());
 				}),
 		],
 		[
