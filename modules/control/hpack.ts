@@ -37,13 +37,15 @@ const MAXIMUM_INTEGER = 0x1f_ffff;
 const MAXIMUM_HEADER_BYTES = 32768;
 
 /** Decoder of one connection. Texts are returned with one character a byte. */
+const NO_BLOCK = Object.freeze(new Uint8Array(0)) as Uint8Array;
+
 export class HPACKDecoder {
 	readonly #limit: number;
 	#capacity: number;
 	/** Newest first. */
 	readonly #dynamic: Entry[] = [];
 	#size = 0;
-	#block: Uint8Array = new Uint8Array(0);
+	#block = NO_BLOCK;
 	#at = 0;
 
 	/** @param tableBytes size of the dynamic table that our SETTINGS allow */
@@ -64,6 +66,14 @@ export class HPACKDecoder {
 	decode(block: Uint8Array, onHeader: (name: string, value: string) => void): boolean {
 		this.#block = block;
 		this.#at = 0;
+		const isGood = this.#fields(onHeader);
+		// The block may be part of a record of 4 KB, which would stay as long as it is known here.
+		this.#block = NO_BLOCK;
+		return isGood;
+	}
+
+	#fields(onHeader: (name: string, value: string) => void): boolean {
+		const block = this.#block;
 		let total = 0;
 		let sawField = false;
 		while (this.#at < block.length) {

@@ -48,6 +48,7 @@ const ERROR_PROTOCOL = 1;
 const ERROR_CANCEL = 8;
 /** Answers to PING and SETTINGS that wait for takeOutput(); more is a flood. */
 const MAXIMUM_QUEUED_FRAMES = 1000;
+const NO_BYTES = Object.freeze(new Uint8Array(0)) as Uint8Array;
 
 /** Hears about one request. No call after onEnd, nor after cancel(). */
 export interface StreamHandler {
@@ -92,7 +93,7 @@ export class HTTP2Client implements FrameSink {
 	/** The header block at hand: which stream, flags of its HEADERS frame, bytes so far. */
 	#blockStream = 0;
 	#blockFlags = 0;
-	#block: Uint8Array = new Uint8Array(0);
+	#block = NO_BYTES;
 	#onPong: (() => void) | undefined;
 
 	/**
@@ -312,7 +313,7 @@ export class HTTP2Client implements FrameSink {
 			if (name === ":status") status = value;
 			else if (name === "retry-after") retryAfter = value;
 		});
-		this.#block = new Uint8Array(0);
+		this.#block = NO_BYTES;
 		if (!isGood) return "an HTTP/2 header block cannot be decoded";
 		if (!stream) return "";
 		const isEnd = (this.#blockFlags & END_STREAM) !== 0;
@@ -344,7 +345,7 @@ export class HTTP2Client implements FrameSink {
 				this.#maximumFrame = value;
 			}
 		}
-		this.#output.push(frame(SETTINGS, ACK, 0, new Uint8Array(0)));
+		this.#output.push(frame(SETTINGS, ACK, 0, NO_BYTES));
 		this.#sendBodies();
 		return "";
 	}
@@ -393,6 +394,9 @@ export class HTTP2Client implements FrameSink {
 			this.#connectionSendWindow -= count;
 			this.#output.push(frame(DATA, stream.sent === stream.body.length ? END_STREAM : 0, stream.id, part));
 		}
+		// All of it is out; the request may last for months.
+		stream.body = NO_BYTES;
+		stream.sent = 0;
 	}
 
 	#end(stream: Stream, error: string): void {

@@ -44,8 +44,9 @@ export class NoiseStream {
 	readonly isTLS: boolean;
 	readonly #options: NoiseStreamOptions;
 	readonly #stream: Stream;
-	readonly #upgrade = new UpgradeReader();
-	readonly #response = new ResponseReader();
+	/** What reads the answers before the channel stands, and is gone after them. */
+	#upgrade: UpgradeReader | undefined = new UpgradeReader();
+	#response: ResponseReader | undefined = new ResponseReader();
 	#noise: NoiseInitiator | undefined;
 	#reader: RecordReader | undefined;
 	#writer: RecordWriter | undefined;
@@ -111,19 +112,20 @@ export class NoiseStream {
 
 	#receive(bytes: Uint8Array): void {
 		if (this.#state === "upgrading") {
-			const result = this.#upgrade.push(bytes);
+			const result = (this.#upgrade as UpgradeReader).push(bytes);
 			if (result === "more") return;
 			if ("refused" in result) {
 				this.#end(this.#error(result.refused));
 				return;
 			}
+			this.#upgrade = undefined;
 			this.#state = "handshake";
 			stopTimer(this.#timer);
 			this.#timer = startTimer(() => this.#end(), RESPONSE_MS);
 			bytes = bytes.subarray(result.consumed);
 		}
 		if (this.#state === "handshake") {
-			const result = this.#response.push(bytes);
+			const result = (this.#response as ResponseReader).push(bytes);
 			if (result === "more") return;
 			if ("failed" in result) {
 				this.#end(this.#error(result.failed));
@@ -136,6 +138,8 @@ export class NoiseStream {
 			}
 			this.#reader = new RecordReader(keys.receive);
 			this.#writer = new RecordWriter(keys.send);
+			this.#response = undefined;
+			this.#noise = undefined;
 			this.#state = "open";
 			stopTimer(this.#timer);
 			this.#options.onOpen(this);

@@ -125,6 +125,8 @@ export class Session {
 	 * @param done called once, unless the request is closed before
 	 */
 	ask(options: RequestOptions, limit: number, timeoutMS: number, done: (error: TailnetError | undefined, answer: Answer) => void): Request {
+		// Callbacks that live as long as the request know its path, not its body.
+		const { path } = options;
 		let status = 0;
 		let retryAfter = "";
 		let length = 0;
@@ -144,13 +146,13 @@ export class Session {
 			onEnd: (error) => {
 				this.#stopTimer(timer);
 				const text = error ? "" : textOf(parts);
-				this.#answer(() => isClosed || done(error ? this.#error(`${options.path}: ${error}`) : undefined, { status, text, retryAfter }));
+				this.#answer(() => isClosed || done(error ? this.#error(`${path}: ${error}`) : undefined, { status, text, retryAfter }));
 			},
 		});
 		if (timeoutMS > 0) {
 			timer = this.#startTimer(() => {
 				request.close();
-				done(new TailnetError("control-unreachable", `${this.#options.authority}${options.path}: no answer within ${timeoutMS} ms`), {
+				done(new TailnetError("control-unreachable", `${this.#options.authority}${path}: no answer within ${timeoutMS} ms`), {
 					status,
 					text: "",
 					retryAfter,

@@ -198,6 +198,7 @@ export class PeerStaging {
 		this.#replacing = false;
 		this.#additions = 0;
 		this.#touched = new NumberList();
+		this.#writer.release();
 		this.#store.trim();
 	}
 

@@ -34,10 +34,11 @@ const RESERVED_BYTES = 600;
 /** Room for a record without AllowedIPs, and what each of those may take. */
 const COMMON_BYTES = 1400;
 const ALLOWED_BYTES = 18;
+const NO_BYTES = Object.freeze(new Uint8Array(0)) as Uint8Array<ArrayBuffer>;
 
 export class RecordWriter {
-	/** The record: length bytes from 0. As large as one had to be so far. */
-	bytes = new Uint8Array(COMMON_BYTES);
+	/** The record: length bytes from 0. As large as one had to be since release(). */
+	bytes = NO_BYTES;
 	length = 0;
 	/** Beside the record, since they change all the time: Online as one of the numbers of record.ts, LastSeen in Unix seconds. */
 	online = 0;
@@ -134,6 +135,12 @@ export class RecordWriter {
 		this.#copy(record, sections.masquerade4, sections.end);
 		this.#finish();
 		return true;
+	}
+
+	/** A message is over: its last record is of no use, and there may be no other for months. */
+	release(): void {
+		this.bytes = NO_BYTES;
+		this.length = 0;
 	}
 
 	/** The scratch buffer, with so much room as far as a record may have it. */

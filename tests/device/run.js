@@ -6,6 +6,7 @@
  * Needs what harness/requirements.js lists. Prints one line a case and closes with "N passed, N failed, N skipped".
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildPeers } from "../interop/harness/peers.js";
 import { missing as interopMissing } from "../interop/harness/requirements.js";
@@ -15,7 +16,9 @@ import { build } from "./harness/image.js";
 import { missing } from "./harness/requirements.js";
 
 const ramBytes = 400 * 1024;
+const engineBytes = JSON.parse(readFileSync(join(import.meta.dirname, "app/manifest.json"), "utf8")).creation.static;
 const counts = { passed: 0, failed: 0 };
+let board;
 
 async function check(sentence, run) {
 	const began = performance.now();
@@ -27,6 +30,8 @@ async function check(sentence, run) {
 		counts.failed++;
 		console.log(`not ok - ${sentence}`);
 		for (const line of `${error?.stack ?? error}`.split("\n").slice(0, 30)) console.log(`    ${line}`);
+		const fall = board?.falls.at(-1);
+		if (fall) console.log(`    the board fell: ${fall}`);
 	}
 }
 
@@ -38,7 +43,6 @@ async function memory(board) {
 }
 
 async function scenario(world, image) {
-	let board;
 	const t1 = await world.stock("t1");
 	await check("it boots and runs", async () => {
 		board = await BoardNode.start(world, image.flash);
@@ -106,6 +110,12 @@ async function scenario(world, image) {
 		await world.eventually(() => world.ping("t1", board.address, "TSMP", 2000), 20_000);
 		const after = await world.known("board");
 		assert.deepEqual([after.Key, after.Machine], [before.Key, before.Machine]);
+	});
+	await check("it never fell, and its engine had memory to spare", () => {
+		assert.deepEqual(board.falls, []);
+		const { usedBytes, heldBytes } = board.engine;
+		assert.ok(heldBytes > 0, "the instruments said nothing");
+		return `at most ${kilobytes(usedBytes)} in use at the end of a second, garbage included, of ${kilobytes(heldBytes)} that it took from its ${kilobytes(engineBytes)}`;
 	});
 	tell(board);
 	await board.close();

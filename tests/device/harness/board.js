@@ -6,8 +6,32 @@ import { emulator } from "./requirements.js";
 
 const mac = "02:00:00:71:00:10";
 
+/** What the serial port says when the engine, the system or the watchdog has given up; the board begins again after it. */
+const fall = /XS abort.*|Guru Meditation.*|abort\(\) was called.*|Task watchdog got triggered.*|assert failed.*/;
+const instruments = /instruments: ([0-9,]+)/;
+/** Where the instruments of a release have the engine's memory, in the order of their key. */
+const Column = Object.freeze({ chunkUsed: 13, chunkHeld: 14, slotUsed: 15, slotHeld: 16, stackHeld: 18 });
+
 export class BoardNode extends CommandNode {
 	kind = "board";
+
+	/** Why the board began again by itself, each time. */
+	get falls() {
+		return this.log.map((line) => fall.exec(line)?.[0]).filter((text) => text);
+	}
+
+	/** The engine's memory as its instruments saw it once a second: the most in use, garbage included, and the most taken from what it may have. */
+	get engine() {
+		let usedBytes = 0;
+		let heldBytes = 0;
+		for (const line of this.log) {
+			const columns = instruments.exec(line)?.[1].split(",").map(Number);
+			if (!columns) continue;
+			usedBytes = Math.max(usedBytes, columns[Column.chunkUsed] + columns[Column.slotUsed] + columns[Column.stackHeld]);
+			heldBytes = Math.max(heldBytes, columns[Column.chunkHeld] + columns[Column.slotHeld] + columns[Column.stackHeld]);
+		}
+		return { usedBytes, heldBytes };
+	}
 
 	/**
 	 * @param {import("../../interop/harness/world.js").World} world
