@@ -275,13 +275,15 @@ void tn_netif_flush(struct tn_netif *interface)
 		tn_tunnel_flush(interface->tunnel);
 }
 
-/** Whether one more connection may open: there must be a socket for it when it is complete. */
+/** Whether one more connection may open: there must be a socket for it when it is complete, and memory. Who is not answered asks again in a second. */
 static bool may_open(struct tn_netif *interface)
 {
 	unsigned half_open = 0;
 	for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
 		half_open += pcb->state == SYN_RCVD && pcb->netif_idx == netif_get_index(&interface->netif);
-	return half_open < TN_HALF_OPEN && half_open + atomic_load_explicit(&interface->sockets->used, memory_order_relaxed) < TN_SOCKETS;
+	struct tn_sockets *sockets = interface->sockets;
+	return half_open < TN_HALF_OPEN && half_open + atomic_load_explicit(&sockets->used, memory_order_relaxed) < TN_SOCKETS &&
+	       tn_socket_has_memory(sockets, half_open + 1);
 }
 
 /** Whether the packet is for a socket of somebody else in this lwIP, bound to no interface, and for none of ours. */

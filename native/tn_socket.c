@@ -8,6 +8,7 @@
 #include "tn_port.h"
 
 #define GENERATION_MASK 0xffffu
+#define RINGS (TN_STREAM_SEND + TN_STREAM_RECEIVE)
 #define SPARES (sizeof((struct tn_sockets *)0)->spare / sizeof(uint8_t *))
 
 void tn_sockets_init(struct tn_sockets *table, struct tn_events *events, struct tn_netif *netif)
@@ -47,19 +48,24 @@ struct tn_socket *tn_socket_take(struct tn_sockets *table)
 	return NULL;
 }
 
+/** Sets memory aside. @return false when there is as much as may be */
+static bool set_aside(struct tn_sockets *table, uint8_t *memory)
+{
+	for (size_t i = 0; i < SPARES; i++) {
+		if (table->spare[i] == NULL) {
+			table->spare[i] = memory;
+			return true;
+		}
+	}
+	return false;
+}
+
 void tn_socket_release(struct tn_socket *socket)
 {
 	struct tn_sockets *table = socket->table;
 	uint8_t *memory = socket->memory;
-	if (memory != NULL && socket->kind == TN_SOCKET_STREAM) {
-		for (size_t i = 0; i < SPARES && memory != NULL; i++) {
-			if (table->spare[i] == NULL) {
-				table->spare[i] = memory;
-				memory = NULL;
-			}
-		}
-	}
-	tn_port_free(memory);
+	if (memory != NULL && (socket->kind != TN_SOCKET_STREAM || !set_aside(table, memory)))
+		tn_port_free(memory);
 	socket->memory = NULL;
 	socket->kind = TN_SOCKET_NONE;
 	socket->is_connected = socket->is_closing = socket->is_told_closed = socket->no_delay = false;
@@ -130,10 +136,35 @@ uint8_t *tn_socket_memory(struct tn_sockets *table)
 			return memory;
 		}
 	}
-	uint8_t *memory = tn_port_allocate(TN_STREAM_SEND + TN_STREAM_RECEIVE);
+	uint8_t *memory = tn_port_allocate(RINGS);
 	if (memory == NULL)
 		table->counters.no_memory++;
 	return memory;
+}
+
+bool tn_socket_has_memory(struct tn_sockets *table, unsigned streams)
+{
+	unsigned found = 0;
+	void *chain = NULL; /* what cannot be set aside, each with the address of the one before in it */
+	for (size_t i = 0; i < SPARES; i++)
+		found += table->spare[i] != NULL;
+	while (found < streams) {
+		uint8_t *memory = tn_port_allocate(RINGS);
+		if (memory == NULL)
+			break;
+		found++;
+		if (set_aside(table, memory))
+			continue;
+		memcpy(memory, &chain, sizeof chain);
+		chain = memory;
+	}
+	while (chain != NULL) {
+		void *next;
+		memcpy(&next, chain, sizeof next);
+		tn_port_free(chain);
+		chain = next;
+	}
+	return found >= streams;
 }
 
 int tn_socket_next(uint32_t *word, size_t index)

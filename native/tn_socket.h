@@ -120,6 +120,9 @@ void tn_socket_touch(struct tn_socket *socket);
 /** Tunnel thread: ring memory of size bytes for a stream. @return NULL when memory is short */
 uint8_t *tn_socket_memory(struct tn_sockets *table);
 
+/** Tunnel thread: whether so many streams would be given memory now. What the next one takes is set aside. */
+bool tn_socket_has_memory(struct tn_sockets *table, unsigned streams);
+
 /** Removes and returns the lowest bit of a map's word, as a slot number; -1 when the word is empty. */
 int tn_socket_next(uint32_t *word, size_t index);
 

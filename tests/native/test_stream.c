@@ -405,6 +405,44 @@ TN_TEST("a connection to a port without listener is refused, over both families"
 	net_free(net);
 }
 
+TN_TEST("a connection that there is no memory for is not answered, and opens when there is")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2);
+	net_peers(a, b);
+	uint32_t listener = net_listen(b, 7);
+	net_settle(net);
+	b->last_accepted = 0;
+	uint32_t client = net_connect(a, b->address4, 7);
+	CHECK(tn_socket_has_memory(&a->node->sockets, 1));
+	net_refused_size = TN_STREAM_SEND + TN_STREAM_RECEIVE;
+	CHECK(!tn_socket_has_memory(&b->node->sockets, 1));
+	net_run(net, 2000);
+	CHECK(!net_socket(a, client)->connected && !net_socket(a, client)->closed);
+	CHECK(net_counter(b, "streamsHalfOpenDropped") > 0);
+	CHECK_EQ(b->last_accepted, 0);
+	net_refused_size = SIZE_MAX;
+	for (unsigned i = 0; i < 100 && b->last_accepted == 0; i++)
+		net_run(net, 100);
+	CHECK(net_socket(a, client)->connected && b->last_accepted != 0);
+	net_handle_command(b, TN_COMMAND_SOCKET_CLOSE, listener, 0, 0);
+	net_free(net);
+}
+
+TN_TEST("room is found for as many streams as there is memory, beyond what is set aside")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	struct tn_sockets *sockets = &a->node->sockets;
+	const size_t spares = sizeof sockets->spare / sizeof sockets->spare[0];
+	CHECK(tn_socket_has_memory(sockets, (unsigned)spares + 3));
+	net_refused_size = TN_STREAM_SEND + TN_STREAM_RECEIVE;
+	CHECK(tn_socket_has_memory(sockets, (unsigned)spares));
+	CHECK(!tn_socket_has_memory(sockets, (unsigned)spares + 1));
+	net_refused_size = SIZE_MAX;
+	net_free(net);
+}
+
 TN_TEST("a connection that nobody answers times out")
 {
 	struct net *net = net_new();

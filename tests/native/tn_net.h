@@ -93,9 +93,12 @@ static struct net *net_current;
 
 /* ---- tn_port.h ---- */
 
+/** Memory is short: from this size on nothing is given. */
+static size_t net_refused_size = SIZE_MAX;
+
 void *tn_port_allocate(size_t size)
 {
-	return calloc(1, size);
+	return size < net_refused_size ? calloc(1, size) : NULL;
 }
 
 void tn_port_free(void *memory)
