@@ -24,6 +24,7 @@ class Owner {
 			home: { code: "fra", state: this.isUp ? "up" : "waiting", admitted: this.isUp, problem: "" } as unknown as LayerFacts["home"],
 			udp: true,
 			netmap: [],
+			lacks: [],
 			...this.members,
 		};
 	}
