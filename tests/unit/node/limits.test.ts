@@ -60,4 +60,15 @@ describe("limits of the native core", () => {
 		testing.pools = { hasIPv6: 1 };
 		expect(running().netmap.self.addresses.length).toBe(2);
 	});
+
+	test("an option that the board lacks is a condition of health, and no reason to be degraded", () => {
+		testing.lacks = ["LWIP_IP4_REASSEMBLY: long datagrams do not arrive"];
+		const node = running();
+		testing.advance(60_000); // control is asked, and nobody answers
+		const { verdict } = node;
+		expect(verdict.conditions.filter(({ severity }) => severity === "low")).toEqual([
+			{ id: "board-option:LWIP_IP4_REASSEMBLY", severity: "low", text: "sdkconfig has no CONFIG_LWIP_IP4_REASSEMBLY: long datagrams do not arrive" },
+		]);
+		expect(verdict.state).toBe("connecting");
+	});
 });
