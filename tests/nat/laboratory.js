@@ -24,9 +24,15 @@ export const bounds = {
 	direct: 6_000 + 250 + machineMS,
 	/** A round of pings, a CallMeMaybe, and the next round, twice. */
 	relayed: 12_000,
-	/** A path dies: trust ends after 6.5 s, and the next beat (3 s) or packet asks everywhere. */
+	/** A path dies while packets flow: trust ends after 6.5 s, and the next beat (3 s) or packet asks everywhere. */
 	repaired: 6_500 + 3_000 + machineMS,
+	/** A stock node looks at its links at most each second, and gives its relay 3 s to answer before it connects anew (§6.1, §6.3). */
+	derpAgain: 1_000 + 3_000 + machineMS,
+	/** Both ends changed network, from when both have DERP (§10, 40). */
+	both: 10_000,
 };
+/** An end roams: DERP again, then as an easy NAT. */
+bounds.roamed = bounds.derpAgain + bounds.direct;
 
 /**
  * @typedef {object} Place
@@ -82,21 +88,31 @@ const isDirect = (path) => path !== "" && !path.startsWith("DERP");
 /** A packet that the peer's network stack answers, by whatever way. */
 export const packet = ({ from, to }, timeoutMS = 5_000) => from.do({ do: "ping", peer: to.address, kind: "tsmp", timeoutMS }, timeoutMS + 2_000);
 
-/** @returns {Promise<string>} by which way the first answer to a disco ping came */
-export const discoVia = async (from, to, timeoutMS = 5_000) =>
-	(await from.do({ do: "ping", peer: to.address, kind: "disco", timeoutMS }, timeoutMS + 2_000)).via;
+/**
+ * @returns {Promise<string>} by which way the first answer to a disco ping came
+ * @throws {Error} that names both, if none came
+ */
+export async function discoVia(from, to, timeoutMS = 5_000) {
+	try {
+		return (await from.do({ do: "ping", peer: to.address, kind: "disco", timeoutMS }, timeoutMS + 2_000)).via;
+	} catch (error) {
+		throw new Error(`${from.options.hostname} to ${to.options.hostname}: ${error.message}`, { cause: error });
+	}
+}
 
 /**
  * Traffic of an application: a packet each second, one at a time, until told to stop.
+ * @param {() => void} [onAnswer] called for each answer
  * @returns {{first: Promise<object>, stop: () => Promise<void>}} the answer to the first one, and what ends it
  */
-function traffic(pair) {
+function traffic(pair, onAnswer = () => {}) {
 	let stopped = false;
 	const first = packet(pair);
+	first.then(onAnswer, () => {});
 	const ended = (async () => {
 		await Promise.allSettled([first, sleep(trafficMS)]);
 		// An answer that is lost while a path dies is nothing to an application that sends again.
-		while (!stopped) await Promise.allSettled([packet(pair, 2_000), sleep(trafficMS)]);
+		while (!stopped) await Promise.allSettled([packet(pair, 2_000).then(onAnswer), sleep(trafficMS)]);
 	})();
 	return {
 		first,
@@ -137,6 +153,28 @@ export async function becomesDirect(pair, { withinMS = bounds.direct, toPath = /
 		]);
 		assert.match(await discoVia(from, to), toPath, pair.name);
 		assert.match(await discoVia(to, from), fromPath, pair.name);
+		return { firstMS, fromMS, toMS };
+	} finally {
+		await stop();
+	}
+}
+
+/**
+ * What becomes of a pair after its network has changed under it: when packets are answered again, and when each end has a direct path that matches.
+ * @param {{withinMS: number, toPath?: RegExp, fromPath?: RegExp}} expected as in becomesDirect
+ * @returns {Promise<{firstMS: number, fromMS: number, toMS: number}>} since the call
+ */
+export async function recovers(pair, { withinMS, toPath = /:/, fromPath = /:/ }) {
+	const { from, to } = pair;
+	const began = performance.now();
+	let firstMS;
+	const { stop } = traffic(pair, () => (firstMS ??= performance.now() - began));
+	try {
+		const [fromMS, toMS] = await Promise.all([watch(from, to, { withinMS, matches: toPath, began }), watch(to, from, { withinMS, matches: fromPath, began })]);
+		assert.match(await discoVia(from, to), toPath, pair.name);
+		assert.match(await discoVia(to, from), fromPath, pair.name);
+		await packet(pair);
+		firstMS ??= performance.now() - began;
 		return { firstMS, fromMS, toMS };
 	} finally {
 		await stop();

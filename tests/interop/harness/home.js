@@ -28,21 +28,21 @@ const masquerade = {
 };
 
 const chains = {
-	address: `set spoken { type ipv4_addr . inet_service; flags dynamic,timeout; timeout 30s; }
+	address: (lan) => `set spoken { type ipv4_addr . inet_service; flags dynamic,timeout; timeout 30s; }
 	chain said { type filter hook postrouting priority srcnat + 10; oifname eth0 meta l4proto udp update @spoken { ip daddr . udp sport }; }
-	chain known { type nat hook prerouting priority dstnat + 10; iifname eth0 meta l4proto udp ip saddr . udp dport @spoken dnat to 192.168.71.2; }`,
-	blocked: "chain pass { type filter hook forward priority filter; meta l4proto udp drop; }",
+	chain known { type nat hook prerouting priority dstnat + 10; iifname eth0 meta l4proto udp ip saddr . udp dport @spoken dnat to ${lan}.2; }`,
+	blocked: () => "chain pass { type filter hook forward priority filter; meta l4proto udp drop; }",
 };
 
 /** Chains in and mapped are for a service that maps ports (router.js). */
-const rules4 = (nat, range) => `table ip home
+const rules4 = (nat, range, lan) => `table ip home
 delete table ip home
 table ip home {
 	chain in { type nat hook prerouting priority dstnat; }
 	chain out { type nat hook postrouting priority srcnat; oifname eth0 jump mapped; oifname eth0 ${masquerade[nat](range)}; oifname eth0 masquerade; }
 	chain mapped { }
 	chain local { type filter hook input priority filter; iifname eth0 meta l4proto udp drop; }
-	${chains[nat] ?? ""}
+	${chains[nat]?.(lan) ?? ""}
 }`;
 
 const rules6 = `table ip6 home {
@@ -109,7 +109,7 @@ export class Home {
 
 	/** Another kind of NAT from now on, for flows that begin. */
 	nat(kind) {
-		return this.router.run("nft", rules4(kind, ranges[this.#range]));
+		return this.router.run("nft", rules4(kind, ranges[this.#range], this.#options.lan));
 	}
 
 	/** The router of an easy NAT starts again: same address, nothing that it had mapped, and other ports for what it maps. */
