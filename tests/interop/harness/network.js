@@ -160,6 +160,32 @@ export class Network {
 	}
 
 	/**
+	 * A network that only one namespace is on, without a way into it from anywhere else: its one host is at .2 and ::2 and knows no route, so that it answers
+	 * nobody but the namespace at .1 and ::1.
+	 * @param {Namespace} router
+	 * @param {string} prefix4 first three numbers, "192.168.72"
+	 * @param {string} [prefix6] "fd72:1:"; without it the network has no IPv6
+	 * @returns {Promise<Namespace>}
+	 */
+	async behind(router, name, prefix4, prefix6) {
+		const host = new Namespace(name, await hold(), 0, false);
+		host.address = `${prefix4}.2`;
+		host.address6 = prefix6 && `${prefix6}:2`;
+		this.#namespaces.set(name, host);
+		const [routerID, hostID] = [`${router.holder.pid}`, `${host.holder.pid}`];
+		const device = `lan${this.#namespaces.size}`;
+		await execute("ip", ["link", "add", device, "netns", routerID, "type", "veth", "peer", "name", "eth0", "netns", hostID]);
+		for (const [namespace, link, last] of [
+			[router, device, 1],
+			[host, "eth0", 2],
+		]) {
+			const v6 = prefix6 ? `ip -6 address add ${prefix6}:${last}/64 dev ${link} nodad` : `sysctl -qw net.ipv6.conf.${link}.disable_ipv6=1`;
+			await namespace.run("sh", "-ec", `ip address add ${prefix4}.${last}/24 dev ${link}; ${v6}; ip link set ${link} up`);
+		}
+		return host;
+	}
+
+	/**
 	 * Silently loses every UDP packet, in every namespace, between namespaces and within, except those from and to the given ports
 	 * (STUN). It is done on the receiver's side: a sender would get an error from its own.
 	 * @param {number[]} except
