@@ -16,7 +16,8 @@ import { TailnetError } from "./errors.js";
 import type { Verdict } from "./health.js";
 import { HealthWatch, type LayerFacts } from "./health-watch.js";
 import { type Identity, openIdentity } from "./identity.js";
-import { parseAddress } from "./netmap/address.js";
+import { NameResolver } from "./name-resolver.js";
+import { isTailnetAddress, parseAddress } from "./netmap/address.js";
 import { MapReader } from "./netmap/map-reader.js";
 import { Netmap } from "./netmap/netmap.js";
 import type { MapMessage, NetmapChange } from "./netmap/types.js";
@@ -58,6 +59,7 @@ const longestTimerMS = 86_400_000;
 export class Node implements SocketNode {
 	readonly netmap: Netmap;
 	readonly network: Network;
+	readonly resolver: NameResolver;
 	readonly ports = { tcp: new PortSet(portSeed()), udp: new PortSet(portSeed()) };
 	readonly #options: NodeOptions;
 	readonly #owner: NodeOwner;
@@ -98,6 +100,7 @@ export class Node implements SocketNode {
 		try {
 			identity.port = this.#link.port;
 			this.network = new Network(this.#networkOwner());
+			this.resolver = new NameResolver(this, this.netmap.names, (address) => this.#isInside(address));
 			this.#paths = this.#makePaths();
 			this.#derp = new DERP({
 				maximumConnections: this.#limits.relays,
@@ -184,6 +187,10 @@ export class Node implements SocketNode {
 			"portmap.malformed": mapping.malformed,
 			"portmap.unexpected": mapping.unexpected,
 			"portmap.restarts": mapping.restarts,
+			"names.asked": this.resolver.counters.asked,
+			"names.cached": this.resolver.counters.cached,
+			"names.failed": this.resolver.counters.failed,
+			"names.refused": this.resolver.counters.refused,
 			"control.messages": this.#control.status.messages,
 			"control.updates": this.#control.status.updates,
 			"control.sessions": this.#control.status.sessions,
@@ -247,6 +254,11 @@ export class Node implements SocketNode {
 		}
 	}
 
+	/** Whether an address is asked through the tunnel. With an exit node everything is, also while there is none of that name: nothing goes out beside it. */
+	#isInside(address: Uint8Array): boolean {
+		return this.#options.exitNode !== undefined || isTailnetAddress(address) || this.netmap.route(address) >= 0;
+	}
+
 	canReach(address: Uint8Array): boolean {
 		return !this.#hasMap || this.netmap.route(address) >= 0;
 	}
@@ -264,6 +276,7 @@ export class Node implements SocketNode {
 		this.#paths.close();
 		this.#control.close();
 		this.network.close();
+		this.resolver.close();
 		this.#derp.close();
 		this.#link.close();
 		this.#box.close();
@@ -412,6 +425,7 @@ export class Node implements SocketNode {
 	}
 
 	#netmapChanged(change: NetmapChange): void {
+		if (change.dns || change.self) this.resolver.forget();
 		this.#paths.netmapChanged(change);
 		this.#owner.peersChanged(change);
 		this.#armNetmap();

@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include "tn_bytes.h"
+#include "tn_outside.h"
 #include "tn_port.h"
 #include "tn_stream.h"
 
@@ -116,7 +117,7 @@ static void close_crossing(struct tn_node *node)
 /** Whether the stack has to be visited: each visit is two changes of threads. */
 static bool wants_visit(const struct tn_node *node)
 {
-	if (node->interface.crossing.count > 0 || node->was_visited || node->tunnel.now >= node->stack_next)
+	if (node->interface.crossing.count > 0 || node->was_visited || node->tunnel.now >= node->stack_next || tn_outside_is_ready(node->host))
 		return true;
 	for (size_t i = 0; i < TN_SOCKET_WORDS; i++) {
 		if (atomic_load_explicit(&node->sockets.touched[i], memory_order_relaxed) != 0)
@@ -344,6 +345,7 @@ static void serve_sockets(struct tn_node *node)
 
 static void turn_stack(struct tn_node *node)
 {
+	tn_outside_serve(node->host);
 	serve_sockets(node);
 	node->stack_next = tn_stack_tick(node->tunnel.now);
 }
@@ -371,7 +373,7 @@ uint64_t tn_node_turn(struct tn_node *node)
 
 static bool has_work(struct tn_node *node)
 {
-	if (has_output(node) || tn_ring_used(&node->commands) > 0 || tn_ring_used(&node->derp) > 0 ||
+	if (has_output(node) || tn_outside_is_ready(node->host) || tn_ring_used(&node->commands) > 0 || tn_ring_used(&node->derp) > 0 ||
 	    atomic_load_explicit(&node->want_wake, memory_order_relaxed) != 0)
 		return true;
 	for (size_t i = 0; i < TN_SOCKET_WORDS; i++) {

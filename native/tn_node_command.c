@@ -97,7 +97,10 @@ static void socket_command(struct tn_node *node, const uint8_t *record, size_t l
 		tn_listener_open(socket, argument);
 		break;
 	case TN_COMMAND_UDP_BIND:
-		tn_datagram_bind(socket, argument);
+		if ((record[1] & 1) != 0)
+			tn_datagram_open_outside(socket);
+		else
+			tn_datagram_bind(socket, argument);
 		break;
 	case TN_COMMAND_UDP_SEND:
 		if (length >= ADDRESS_AT + 16 && socket->kind == TN_SOCKET_DATAGRAM)

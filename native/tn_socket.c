@@ -62,10 +62,11 @@ void tn_socket_release(struct tn_socket *socket)
 	tn_port_free(memory);
 	socket->memory = NULL;
 	socket->kind = TN_SOCKET_NONE;
-	socket->is_connected = socket->is_closing = socket->is_told_closed = socket->no_delay = false;
+	socket->is_connected = socket->is_closing = socket->is_told_closed = socket->no_delay = socket->is_outside = false;
 	socket->stream = NULL;
 	memset(socket->listeners, 0, sizeof socket->listeners);
 	memset(socket->datagrams, 0, sizeof socket->datagrams);
+	memset(socket->outside, 0, sizeof socket->outside);
 	socket->queued = socket->unread = socket->told_writable = socket->told_empty = socket->dropped = 0;
 	socket->recovery = (struct tn_recovery){0};
 	atomic_store_explicit(&socket->flags, 0, memory_order_relaxed);

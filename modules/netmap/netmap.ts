@@ -22,6 +22,9 @@ import { MapClock } from "./time.js";
 import type { HealthCondition, NetmapChange, NetmapLookup } from "./types.js";
 import { load32 } from "./wide-id.js";
 
+/** Exit nodes of this capability version or later answer questions about names. protocol/tunnel.md §7.3 */
+const LEAST_PROXY_VERSION = 26;
+
 export interface NetmapOptions {
 	/** Use the subnet routes of peers. */
 	acceptRoutes?: boolean;
@@ -213,11 +216,23 @@ export class Netmap implements NetmapLookup {
 	#selectExitNode(changes: PeerChanges): void {
 		const before = this.#routes.exitNode;
 		const after = this.#exitNode === "" ? -1 : this.find(this.#exitNode);
+		this.names.exitResolver = this.#exitNode === "" ? undefined : this.#resolverOf(after);
 		if (before === after) return;
 		this.#routes.exitNode = after;
 		this.#routes.invalidate();
 		if (this.peers.has(before)) changes.routingChanged.push(before);
 		if (after >= 0) changes.routingChanged.push(after);
+	}
+
+	/** Where the exit node answers questions about names for others, "" if it does not. */
+	#resolverOf(index: number): string {
+		const view = this.peers.view(index);
+		if (view === undefined || view.capVersion < LEAST_PROXY_VERSION) return "";
+		const isIPv6 = this.self.address4 === undefined;
+		const port = isIPv6 ? view.peerAPI6 : view.peerAPI4;
+		const address = view.addresses.find((text) => text.includes(":") === isIPv6);
+		if (port === 0 || address === undefined) return "";
+		return `http://${isIPv6 ? `[${address}]` : address}:${port}/dns-query`;
 	}
 
 	/** A peer by what people call it: name, short name, address or id. @returns index or -1 */
