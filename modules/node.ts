@@ -98,6 +98,8 @@ export class Node implements SocketNode {
 		this.#limits = limitsOf(this.#link.counters());
 		if (!this.#limits.hasIPv6) this.netmap.self.leaveOutIPv6();
 		try {
+			if (!this.#limits.hasSubnets && (options.advertiseRoutes ?? []).length > 0)
+				throw new TailnetError("argument", "advertiseRoutes: this node was built without subnet routes (tailnet.subnet of its manifest)");
 			identity.port = this.#link.port;
 			this.network = new Network(this.#networkOwner());
 			this.resolver = new NameResolver(this, this.netmap.names, (address) => this.#isInside(address));
@@ -413,6 +415,7 @@ export class Node implements SocketNode {
 		const isFirst = !this.#hasMap;
 		this.#hasMap = true;
 		if (change.self || isFirst) this.#link.identity(this.#tunnelIdentity());
+		if (change.self || isFirst) this.#setSubnets();
 		if (change.filter || isFirst) this.#link.filter(this.netmap.filter, this.#options.shieldsUp === true);
 		this.#setRelayOnly(this.netmap.self.hasCapability(relayOnlyCapability));
 		if (change.derp) {
@@ -422,6 +425,11 @@ export class Node implements SocketNode {
 		this.#netmapChanged(change);
 		if (change.self || isFirst) this.#owner.selfChanged();
 		this.#health.look();
+	}
+
+	/** What we forward to follows what control says, as long as we offer anything. */
+	#setSubnets(): void {
+		if ((this.#options.advertiseRoutes ?? []).length > 0) this.#link.subnets(this.netmap.subnets);
 	}
 
 	#netmapChanged(change: NetmapChange): void {

@@ -61,11 +61,11 @@ static void on_outside(void *context, struct tn_outside *outside)
 static void close_all(struct tn_socket *socket)
 {
 	for (size_t i = 0; i < 2; i++) {
-		if (socket->datagrams[i] != NULL)
+		if (socket->is_outside)
+			tn_outside_close(socket->outside[i]);
+		else if (socket->datagrams[i] != NULL)
 			udp_remove(socket->datagrams[i]);
-		tn_outside_close(socket->outside[i]);
 		socket->datagrams[i] = NULL;
-		socket->outside[i] = NULL;
 	}
 }
 
@@ -160,11 +160,14 @@ void tn_datagram_readdress(struct tn_socket *socket)
 void tn_datagram_send(struct tn_socket *socket, const uint8_t address[16], uint16_t port, const uint8_t *payload, size_t length)
 {
 	struct tn_netif *interface = socket->table->netif;
-	struct udp_pcb *pcb = socket->datagrams[tn_address_is_ip4(address) ? 0 : 1];
-	struct tn_outside *outside = socket->outside[tn_address_is_ip4(address) ? 0 : 1];
+	size_t family = tn_address_is_ip4(address) ? 0 : 1;
 	ip_addr_t remote;
-	if (outside != NULL && port != 0)
-		tn_outside_send(outside, address, port, payload, length);
+	if (socket->is_outside) {
+		if (socket->outside[family] != NULL && port != 0)
+			tn_outside_send(socket->outside[family], address, port, payload, length);
+		return;
+	}
+	struct udp_pcb *pcb = socket->datagrams[family];
 	if (pcb == NULL || port == 0 || length > UINT16_MAX - 64 || tn_tunnel_is_own(interface->tunnel, address))
 		return;
 	struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)length, PBUF_RAM);

@@ -220,6 +220,9 @@ bool tn_node_start(struct tn_node *node, uint64_t now)
 
 static void stop_stack(struct tn_node *node)
 {
+#if TN_SUBNET
+	tn_subnet_close(&node->interface.subnet);
+#endif
 	for (size_t i = 0; i < TN_SOCKETS; i++) {
 		struct tn_socket *socket = &node->sockets.slots[i];
 		if (atomic_load_explicit(&socket->taken, memory_order_acquire) == 0)
@@ -346,8 +349,15 @@ static void serve_sockets(struct tn_node *node)
 static void turn_stack(struct tn_node *node)
 {
 	tn_outside_serve(node->host);
+#if TN_SUBNET
+	uint64_t next = tn_subnet_turn(&node->interface.subnet);
+#else
+	uint64_t next = UINT64_MAX;
+#endif
 	serve_sockets(node);
 	node->stack_next = tn_stack_tick(node->tunnel.now);
+	if (next < node->stack_next)
+		node->stack_next = next;
 }
 
 uint64_t tn_node_turn(struct tn_node *node)

@@ -7,7 +7,7 @@
  * It owns no timer and no connection; time comes in as `now` (monotonic milliseconds).
  */
 import { monotonicMS, wallClockMS } from "tailnet/host";
-import { addressToText, parseAddress, parsePrefix, prefixToText } from "./address.js";
+import { addressToText, parseAddress, parsePrefix, parsePrefixInto, prefixToText } from "./address.js";
 import { DERPMap } from "./derp-map.js";
 import { FilterChunks } from "./filter-chunks.js";
 import { DEFAULT_BUDGET_BYTES } from "./filter-rules.js";
@@ -24,6 +24,9 @@ import { load32 } from "./wide-id.js";
 
 /** Exit nodes of this capability version or later answer questions about names. protocol/tunnel.md §7.3 */
 const LEAST_PROXY_VERSION = 26;
+
+/** A prefix as the tunnel takes it. */
+const SUBNET_BYTES = 18;
 
 export interface NetmapOptions {
 	/** Use the subnet routes of peers. */
@@ -96,6 +99,14 @@ export class Netmap implements NetmapLookup {
 	capabilityIDs(index: number): Uint16Array {
 		// Only what rules ask for: the tunnel keeps few for each peer.
 		return this.peers.capabilityIDs(index).filter((number) => this.chunks.used.has(number));
+	}
+
+	/** Subnets to forward to: those that we offer and that control has made us the router of. 18 bytes each: address, bits (IPv4: 96..128), 0. */
+	get subnets(): Uint8Array {
+		const given = this.#advertised.filter((route) => this.self.primaryRoutes.includes(route));
+		const bytes = new Uint8Array(given.length * SUBNET_BYTES);
+		for (const [i, route] of given.entries()) parsePrefixInto(route, bytes, i * SUBNET_BYTES);
+		return bytes;
 	}
 
 	learnDiscoKey(index: number, key: Uint8Array): boolean {
@@ -257,7 +268,7 @@ export class Netmap implements NetmapLookup {
 	}
 }
 
-/** Advertised prefixes that are local nets. Default routes are not: there is no forwarding, and they would make every destination local. */
+/** Advertised prefixes that are local nets. Default routes are not: this node is no exit node, and they would make every destination local. */
 function localRoutes(texts: readonly string[]): string[] {
 	const routes: string[] = [];
 	for (const text of texts) {

@@ -217,6 +217,11 @@ export class TunnelLink {
 		this.#send(this.#writer.begin(Command.sessionDrop).u32(handle).end());
 	}
 
+	/** @param prefixes that are forwarded to from now on, 18 bytes each (Netmap.subnets) */
+	subnets(prefixes: Uint8Array): void {
+		this.#send(this.#writer.begin(Command.subnets).bytes(prefixes).end());
+	}
+
 	// ---- Sockets ----
 
 	/** @returns a handle, or 0 when the pool is full. @throws TailnetError "closed" */
