@@ -22,6 +22,7 @@
 #include <sys/eventfd.h>
 #endif
 #include "tn_link.h"
+#include "tn_outside_set.h"
 #include "tn_port.h"
 #include "tn_thread_name.h"
 #include "tn_udp.h"
@@ -37,6 +38,7 @@
 struct tn_host {
 	struct tn_node *node;
 	struct tn_udp udp;
+	struct tn_outside_set outside;
 	void (*wake)(void *context);
 	void *context;
 	pthread_mutex_t lock;
@@ -131,6 +133,11 @@ bool tn_port_rebind(void *host, uint16_t port)
 	return is_open;
 }
 
+struct tn_outside_set *tn_host_outside(void *host)
+{
+	return &((struct tn_host *)host)->outside;
+}
+
 /* ---- The thread ---- */
 
 uint64_t tn_host_now_us(void)
@@ -213,6 +220,8 @@ static void wait_for_something(struct pollfd *fds, bool has_more)
 	for (struct tn_host *posix = loop.nodes; posix != NULL; posix = posix->next) {
 		for (size_t i = 0; i < TN_UDP_FAMILIES; i++)
 			fds[count++] = (struct pollfd){.fd = posix->udp.sockets[i], .events = POLLIN};
+		tn_outside_poll(&posix->outside, fds + count);
+		count += posix->outside.count;
 	}
 	for (struct tn_host *posix = loop.nodes; posix != NULL && timeout != 0; posix = posix->next) {
 		if (!tn_node_may_sleep(posix->node))
@@ -233,6 +242,8 @@ static void wait_for_something(struct pollfd *fds, bool has_more)
 			tn_node_link_changed(posix->node);
 		for (size_t i = 0; i < TN_UDP_FAMILIES; i++, count++)
 			posix->is_readable[i] = (fds[count].revents & (POLLIN | POLLERR)) != 0;
+		tn_outside_polled(&posix->outside, fds + count);
+		count += posix->outside.count;
 	}
 }
 
@@ -243,13 +254,15 @@ static void *run(void *unused)
 	(void)unused;
 	tn_thread_name("tailnet");
 	for (;;) {
-		size_t nodes = 0;
+		size_t nodes = 0, others = 0;
 		bool has_more = false;
 		uint64_t now = tn_host_now_us() / US_PER_MS;
 		if (atomic_load(&loop.has_changes) != 0)
 			change_nodes(now);
-		for (struct tn_host *posix = loop.nodes; posix != NULL; posix = posix->next, nodes++)
+		for (struct tn_host *posix = loop.nodes; posix != NULL; posix = posix->next, nodes++) {
 			has_more |= turn(posix, now);
+			others += posix->outside.count;
+		}
 		if (nodes == 0) {
 			pthread_mutex_lock(&loop.lock);
 			bool is_over = loop.node_count == 0;
@@ -257,8 +270,8 @@ static void *run(void *unused)
 			if (is_over)
 				break;
 		}
-		if (fd_count < OWN_FDS + TN_UDP_FAMILIES * nodes) {
-			size_t wanted = OWN_FDS + TN_UDP_FAMILIES * (nodes + 4);
+		if (fd_count < OWN_FDS + TN_UDP_FAMILIES * nodes + others) {
+			size_t wanted = OWN_FDS + TN_UDP_FAMILIES * (nodes + 4) + 2 * others;
 			struct pollfd *larger = realloc(fds, wanted * sizeof *fds);
 			if (larger == NULL)
 				continue;

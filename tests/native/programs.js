@@ -28,8 +28,12 @@ const anyCompiler = ["gcc", "cc", "clang"].find(has) ?? "cc";
 
 const variants = {
 	test: { compiler: "clang", flags: ["-g", "-O1", ...sanitizers], link: sanitizers },
-	/* The profile of a microcontroller; the rings of its streams are those that the lwIP of the system, built for windows of 64 KB, asks for. */
-	device: { compiler: "clang", flags: ["-g", "-O1", "-DTN_DEVICE", "-DTN_STREAM_SEND=65536", "-DTN_STREAM_RECEIVE=65536", ...sanitizers], link: sanitizers },
+	/* The profile of a microcontroller, and the subnet routes that it may have; the rings of its streams are those that the lwIP of the system, built for windows of 64 KB, asks for. */
+	device: {
+		compiler: "clang",
+		flags: ["-g", "-O1", "-DTN_DEVICE", "-DTN_SUBNET=1", "-DTN_STREAM_SEND=65536", "-DTN_STREAM_RECEIVE=65536", ...sanitizers],
+		link: sanitizers,
+	},
 	fuzz: { compiler: "clang", flags: ["-g", "-O1", "-fsanitize=fuzzer-no-link", ...sanitizers], link: ["-fsanitize=fuzzer", ...sanitizers] },
 	bench: { compiler: "gcc", flags: ["-O3"], link: [] },
 	vectors: { compiler: anyCompiler, flags: ["-O1", "-Wno-unused-function", "-Wno-unused-variable", "-Wno-type-limits"], link: [] },

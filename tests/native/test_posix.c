@@ -40,6 +40,7 @@ static ssize_t send_one_or_not(int fd, const void *bytes, size_t length, int fla
 #include "../../hosts/posix/tn_link.c"
 #include "../../hosts/posix/tn_posix.c"
 #include "../../hosts/posix/tn_udp.c"
+#include "../../hosts/posix/tn_outside_posix.c"
 #undef poll
 #undef sendmmsg
 #undef sendto
@@ -206,7 +207,7 @@ static struct scene *begin(void)
 {
 	struct scene *scene = calloc(1, sizeof *scene);
 	const struct tn_wg_host host = {.context = scene, .has_staged = has_staged, .send = from_peer, .drop_staged = drop, .idle = drop};
-	uint8_t identity[108] = {TN_COMMAND_IDENTITY}, peer[64 + 18] = {0}, path[36] = {0}, record[8], packet[BUFFER], node_key[32], node_public[32];
+	uint8_t identity[108] = {TN_COMMAND_IDENTITY}, peer[64 + 18] = {0}, path[36] = {0}, record[8] = {0}, packet[BUFFER], node_key[32], node_public[32];
 	struct tn_udp own = {.sockets = {-1, -1}};
 	CHECK(sodium_init() >= 0);
 	scene->now = 1000000;
@@ -318,6 +319,59 @@ TN_TEST("a port that is taken for one family only is not used for the other alon
 		tn_udp_close(&udp);
 		close(other);
 	}
+}
+
+/** Waits for the sockets of the network below as the thread does. */
+static void wait_outside(struct scene *scene)
+{
+	struct pollfd fds[16];
+	REQUIRE(scene->posix.outside.count <= 16);
+	tn_outside_poll(&scene->posix.outside, fds);
+	CHECK(poll(fds, scene->posix.outside.count, 5000) > 0);
+	tn_outside_polled(&scene->posix.outside, fds);
+}
+
+TN_TEST("a question goes out by the network below and its answer comes back, over both families; the socket ends with its handle")
+{
+	struct scene *scene = begin();
+	uint8_t record[64] = {0}, got[64];
+	uint32_t handle = tn_node_vm_open(scene->posix.node);
+	tn_store32le(record + 4, handle);
+	record[1] = 1;
+	command(scene, record, 8, TN_COMMAND_UDP_BIND, 0);
+	play(scene);
+	CHECK_EQ(scene->posix.outside.count, 2);
+	for (unsigned family = 0; family < TN_UDP_FAMILIES; family++) {
+		int server = open_socket((enum tn_udp_family)family, 0);
+		struct sockaddr_storage from;
+		socklen_t size = sizeof from;
+		memset(record, 0, sizeof record);
+		tn_store32le(record + 4, handle);
+		record[23] = 1;
+		if (family == TN_UDP_4) {
+			record[18] = record[19] = 0xff;
+			record[20] = 127;
+		}
+		memcpy(record + 24, "who?", 4);
+		command(scene, record, 28, TN_COMMAND_UDP_SEND, port_of(server));
+		play(scene);
+		REQUIRE(recvfrom(server, got, sizeof got, 0, (struct sockaddr *)(void *)&from, &size) == 4 && memcmp(got, "who?", 4) == 0);
+		CHECK_EQ(sendto(server, "me", 2, 0, (const struct sockaddr *)(const void *)&from, size), 2);
+		scene->event_count = 0;
+		wait_outside(scene);
+		play(scene);
+		const uint8_t *event = event_of(scene, TN_EVENT_UDP_RECEIVED);
+		REQUIRE(event != NULL);
+		CHECK(tn_load16le(event + 2) == port_of(server) && memcmp(event + 8, record + 8, 16) == 0 && memcmp(event + 24, "me", 2) == 0);
+		CHECK(!tn_outside_is_ready(&scene->posix));
+		close(server);
+	}
+	memset(record, 0, sizeof record);
+	tn_store32le(record + 4, handle);
+	command(scene, record, 8, TN_COMMAND_SOCKET_CLOSE, 0);
+	play(scene);
+	CHECK_EQ(scene->posix.outside.count, 0);
+	end(scene);
 }
 
 static void ignore_error(void *context, enum tn_udp_fault fault, const uint8_t endpoint[TN_ENDPOINT])

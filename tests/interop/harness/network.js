@@ -53,14 +53,15 @@ export class Namespace {
 	}
 
 	/**
-	 * Joins it by a cable, eth0 here, to a bridge of another namespace.
+	 * Joins it by a cable, eth0 here, to another namespace.
 	 * @param {number} pid holder of the other namespace
 	 * @param {string} port name of the cable's other end
+	 * @param {string} [bridge] what that end is plugged into
 	 */
 	async plug(pid, port, bridge) {
 		const cable = ["link", "add", port, "netns", `${pid}`, "type", "veth", "peer", "name", "eth0", "netns", `${this.holder.pid}`];
 		await execute("ip", cable);
-		await execute("nsenter", [`--net=/proc/${pid}/ns/net`, "--", "ip", "link", "set", port, "master", bridge, "up"]);
+		await execute("nsenter", [`--net=/proc/${pid}/ns/net`, "--", "ip", "link", "set", port, ...(bridge ? ["master", bridge] : []), "up"]);
 	}
 
 	/** Replaces the rules of this namespace; "" removes them. */
@@ -147,6 +148,30 @@ export class Network {
 		const command = ["ip", "-6", "route", "add", prefix, "via", by.address6, "dev", "eth0"];
 		this.#routes.push(command);
 		for (const other of this.#namespaces.values()) if (other !== by && other.number > 0) await other.run(...command);
+	}
+
+	/**
+	 * A network that only one namespace is on, without a way into it from anywhere else: its one host is at .2 and ::2 and knows no route, so that it answers
+	 * nobody but the namespace at .1 and ::1.
+	 * @param {Namespace} router
+	 * @param {string} prefix4 first three numbers, "192.168.72"
+	 * @param {string} [prefix6] "fd72:1:"; without it the network has no IPv6
+	 * @returns {Promise<Namespace>}
+	 */
+	async behind(router, name, prefix4, prefix6) {
+		const host = await this.elsewhere(name);
+		host.address = `${prefix4}.2`;
+		host.address6 = prefix6 && `${prefix6}:2`;
+		const device = `lan${this.#namespaces.size}`;
+		await host.plug(router.holder.pid, device);
+		for (const [namespace, link, last] of [
+			[router, device, 1],
+			[host, "eth0", 2],
+		]) {
+			const v6 = prefix6 ? `ip -6 address add ${prefix6}:${last}/64 dev ${link} nodad` : `sysctl -qw net.ipv6.conf.${link}.disable_ipv6=1`;
+			await namespace.run("sh", "-ec", `ip address add ${prefix4}.${last}/24 dev ${link}; ${v6}; ip link set ${link} up`);
+		}
+		return host;
 	}
 
 	/**
