@@ -17,6 +17,7 @@
  *   udp       udp-blocked              no STUN answer twice, and a relay works: all goes by it      -
  *   netmap    (of the map itself)      a part does not fit, the filter is invalid                   at once
  *   pools     pool-full                a pool refused something since the last look                 -
+ *   board     board-option             an option of the board's sdkconfig is off, which costs       -
  *
  * A layer beyond its bound makes the node degraded: it never says running while it is deaf.
  */
@@ -79,6 +80,8 @@ export interface Layers {
 	netmap: readonly HealthCondition[];
 	/** Names of pools that refused something lately. */
 	fullPools: readonly string[];
+	/** Options that the machine's software lacks: "NAME: what that costs" each. */
+	lacks: readonly string[];
 }
 
 export interface Verdict {
@@ -107,6 +110,7 @@ export function judge(layers: Layers, now: number): Verdict {
 	else addConnections(layers, relayText, relayLateMS, add);
 	if (layers.lockedOut) add("locked-out", "high", LOCKED_OUT);
 	for (const pool of layers.fullPools) add(`pool-full:${pool}`, "medium", `the pool of ${pool} was full`);
+	for (const lack of layers.lacks) add(`board-option:${lack.slice(0, lack.indexOf(":"))}`, "low", `sdkconfig has no CONFIG_${lack}`);
 	conditions.push(...layers.netmap);
 
 	const [state, reason] = stateOf(layers, isNetworkDown, relayText, relayLateMS);

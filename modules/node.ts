@@ -6,7 +6,7 @@
  *   network   -> home region -> relay, control;  endpoints -> control, paths
  *   any layer -> health -> state
  */
-import { localAddresses, log, monotonicMS, randomBytes, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
+import { localAddresses, log, machine, monotonicMS, randomBytes, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
 import { Control } from "./control/control.js";
 import type { ControlCallbacks, PingAnswer, Registration } from "./control/types.js";
 import { DERP } from "./derp/derp.js";
@@ -79,6 +79,7 @@ export class Node implements SocketNode {
 	/** Nobody waits for a logout, or rejects the one that is under way. */
 	#endLogout: (error: TailnetError) => void = () => {};
 	readonly #health: HealthWatch;
+	readonly #lacks = machine.lacks;
 	#clockTimer: Timer | undefined;
 	#netmapTimer: Timer | undefined;
 	/** Rebinds that the tunnel asks for. */
@@ -624,6 +625,7 @@ export class Node implements SocketNode {
 			udp: this.#paths.isRelayOnly ? undefined : this.network.udp,
 			isUDPBound: this.#link.port !== 0,
 			netmap: health,
+			lacks: this.#lacks,
 		};
 	}
 }

@@ -62,7 +62,7 @@ static struct tcp_pcb *find(const struct tn_packet *packet, uint32_t sequence, u
 	struct tcp_pcb *pcb = tn_coalesce_find(packet->destination, packet->destination_port, packet->source, packet->source_port, netif_index);
 	if (pcb == NULL || (pcb->state != ESTABLISHED && pcb->state != FIN_WAIT_1 && pcb->state != FIN_WAIT_2))
 		return NULL;
-	return pcb->rcv_nxt == sequence && pcb->ooseq == NULL && pcb->refused_data == NULL && length <= pcb->rcv_wnd ? pcb : NULL;
+	return pcb->rcv_nxt == sequence && tn_out_of_order(pcb) == NULL && pcb->refused_data == NULL && length <= pcb->rcv_wnd ? pcb : NULL;
 }
 
 /** Sum of addresses and protocol as the checksum's pseudo-header has them, without the length. */

@@ -174,8 +174,10 @@ bool tn_netif_open(struct tn_netif *interface, struct tn_tunnel *tunnel, struct 
 	netif_set_link_up(&interface->netif);
 	netif_set_up(&interface->netif);
 	IP4_ADDR(ip_2_ip4(&interface->netif.netmask), 255, 255, 255, 255);
-#if TN_IPV6
+#if LWIP_IPV6_SEND_ROUTER_SOLICIT
 	interface->netif.rs_count = 0;
+#endif
+#if LWIP_IPV6_AUTOCONFIG
 	interface->netif.ip6_autoconfig_enabled = 0;
 #endif
 	interface->is_up = true;
@@ -351,7 +353,7 @@ static bool is_scattered(const struct tcp_pcb *pcb, uint32_t sequence, uint32_t 
 	if (length == 0 || length > SMALL_SEGMENT || pcb->rcv_nxt == sequence)
 		return false;
 	unsigned count = 0;
-	for (const struct tcp_seg *segment = pcb->ooseq; segment != NULL && count < OUT_OF_ORDER_MAX; segment = segment->next)
+	for (const struct tcp_seg *segment = tn_out_of_order(pcb); segment != NULL && count < OUT_OF_ORDER_MAX; segment = segment->next)
 		count++;
 	return count >= OUT_OF_ORDER_MAX;
 }
@@ -365,7 +367,7 @@ static bool is_misplaced(const struct tcp_pcb *pcb, uint32_t sequence, uint32_t 
 	uint32_t end = sequence + length;
 	if (TCP_SEQ_GT(sequence, pcb->rcv_nxt) && TCP_SEQ_GT(end + is_end, pcb->rcv_nxt + pcb->rcv_wnd))
 		return true;
-	const struct tcp_seg *last = pcb->ooseq;
+	const struct tcp_seg *last = tn_out_of_order(pcb);
 	while (last != NULL && last->next != NULL)
 		last = last->next;
 	return last != NULL && (TCPH_FLAGS(last->tcphdr) & TCP_FIN) != 0 && TCP_SEQ_GT(end, last->tcphdr->seqno + last->len);

@@ -79,13 +79,24 @@ static struct tn_outside *add(void *host, tn_outside_ready ready, void *context)
 	return outside;
 }
 
+/** Whether lwIP has the family. */
+static bool has_family(bool is_ip6)
+{
+	return LWIP_IPV6 || !is_ip6;
+}
+
+static u8_t type_of(bool is_ip6)
+{
+	return is_ip6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4;
+}
+
 /** Binds to a random port: lwIP's own choice goes by one. */
-static bool bind_somewhere(struct udp_pcb *pcb, bool is_ip6)
+static bool bind_somewhere(struct udp_pcb *pcb, const ip_addr_t *any)
 {
 	for (unsigned i = 0; i < PORT_TRIES; i++) {
 		uint16_t number;
 		tn_port_random(&number, sizeof number);
-		if (udp_bind(pcb, is_ip6 ? IP6_ADDR_ANY : IP4_ADDR_ANY, (u16_t)(FIRST_PORT + number % PORTS)) == ERR_OK)
+		if (udp_bind(pcb, any, (u16_t)(FIRST_PORT + number % PORTS)) == ERR_OK)
 			return true;
 	}
 	return false;
@@ -93,8 +104,8 @@ static bool bind_somewhere(struct udp_pcb *pcb, bool is_ip6)
 
 struct tn_outside *tn_outside_udp(void *host, bool is_ip6, tn_outside_ready ready, void *context)
 {
-	struct udp_pcb *pcb = udp_new_ip_type(is_ip6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
-	struct tn_outside *outside = pcb == NULL || !bind_somewhere(pcb, is_ip6) ? NULL : add(host, ready, context);
+	struct udp_pcb *pcb = has_family(is_ip6) ? udp_new_ip_type(type_of(is_ip6)) : NULL;
+	struct tn_outside *outside = pcb == NULL || !bind_somewhere(pcb, IP46_ADDR_ANY(type_of(is_ip6))) ? NULL : add(host, ready, context);
 	if (outside == NULL) {
 		if (pcb != NULL)
 			udp_remove(pcb);
@@ -136,7 +147,7 @@ static u8_t on_echo(void *context, struct raw_pcb *pcb, struct pbuf *p, const ip
 
 struct tn_outside *tn_outside_echo(void *host, bool is_ip6, tn_outside_ready ready, void *context)
 {
-	struct raw_pcb *pcb = raw_new_ip_type(is_ip6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4, is_ip6 ? TN_PROTOCOL_ICMP6 : TN_PROTOCOL_ICMP4);
+	struct raw_pcb *pcb = has_family(is_ip6) ? raw_new_ip_type(type_of(is_ip6), is_ip6 ? TN_PROTOCOL_ICMP6 : TN_PROTOCOL_ICMP4) : NULL;
 	struct tn_outside *outside = pcb == NULL ? NULL : add(host, ready, context);
 	if (outside == NULL) {
 		if (pcb != NULL)
@@ -250,7 +261,8 @@ static void on_error(void *context, err_t error)
 struct tn_outside *tn_outside_tcp(void *host, const uint8_t address[16], uint16_t port, tn_outside_ready ready, void *context)
 {
 	ip_addr_t to;
-	struct tcp_pcb *pcb = tcp_new_ip_type(tn_address_is_ip4(address) ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6);
+	bool is_ip6 = !tn_address_is_ip4(address);
+	struct tcp_pcb *pcb = has_family(is_ip6) ? tcp_new_ip_type(type_of(is_ip6)) : NULL;
 	struct tn_outside *outside = pcb == NULL ? NULL : add(host, ready, context);
 	if (outside == NULL) {
 		if (pcb != NULL)

@@ -34,6 +34,8 @@ void tn_machine_fact(enum tn_machine_fact fact, char *out, size_t size)
 		case TN_MACHINE_HOSTNAME:
 			text = facts.nodename;
 			break;
+		case TN_MACHINE_LACKS:
+			break;
 		}
 	}
 	snprintf(out, size, "%s", text);

@@ -6,7 +6,9 @@
  * Needs what harness/requirements.js lists. Prints one line a case and closes with "N passed, N failed, N skipped".
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { root } from "../../scripts/prepare.js";
 import { buildPeers } from "../interop/harness/peers.js";
 import { missing as interopMissing } from "../interop/harness/requirements.js";
 import { at, World } from "../interop/harness/world.js";
@@ -30,6 +32,16 @@ async function check(sentence, run) {
 	}
 }
 
+/** Lines of the ready fragment: what a node can go without. */
+const optional = readFileSync(join(root, "hosts/esp32/sdkconfig/sdkconfig.defaults"), "utf8").trim().split("\n");
+const conditionOf = (line) => `board-option:${line.replace(/^CONFIG_|=y$/g, "")}`;
+
+/** Options of the board that its health misses, by their conditions. */
+async function missed(board) {
+	const { warnings } = await board.do({ do: "health" });
+	return warnings.map(({ id }) => id).filter((id) => id.startsWith("board-option:"));
+}
+
 const kilobytes = (bytes) => `${(bytes / 1024).toFixed(1)} KB`;
 
 async function memory(board) {
@@ -40,8 +52,8 @@ async function memory(board) {
 async function scenario(world, image) {
 	let board;
 	const t1 = await world.stock("t1");
-	await check("it boots and runs", async () => {
-		board = await BoardNode.start(world, image.flash);
+	await check("it boots and runs, with control by name", async () => {
+		board = await BoardNode.start(world, image.flash, { controlURL: world.controlURL.replace(world.hub.address, "control.interop") });
 		await board.running(60_000);
 		const first = board.events.find((event) => event.event === "memory");
 		const running = board.events.find((event) => event.state === "running");
@@ -84,6 +96,12 @@ async function scenario(world, image) {
 	await check("its own pings succeed", async () => {
 		for (const kind of ["disco", "tsmp", "icmp", "peerapi"]) await board.do({ do: "ping", peer: t1.ip4, kind, timeoutMS: 5000 });
 	});
+	await check("its health tells what the SDK's sdkconfig lacks, which the ready fragment has, in ESP-IDF's words", async () => {
+		for (const line of optional) assert.match(image.options, new RegExp(`^(# )?${line.replace(/=.*/, "")}[ =]`, "m"));
+		const lacking = optional.filter((line) => !image.options.split("\n").includes(line));
+		assert.deepEqual(lacking, ["CONFIG_LWIP_IP4_REASSEMBLY=y"]);
+		assert.deepEqual(await missed(board), lacking.map(conditionOf));
+	});
 	await check(`it does so within ${kilobytes(ramBytes)} of memory`, async () => {
 		const figures = await memory(board);
 		console.log(`# ${JSON.stringify(figures)}`);
@@ -111,6 +129,25 @@ async function scenario(world, image) {
 	await board.close();
 }
 
+/** Control by TLS, as well as the relay. */
+async function secure(world, image) {
+	const board = await BoardNode.start(world, image.flash);
+	await check("it runs with control by TLS", async () => {
+		assert.match(world.controlURL, /^https:/);
+		await board.running(60_000);
+		return JSON.stringify(await memory(board));
+	});
+	tell(board);
+	await board.close();
+	const distrustful = await BoardNode.start(world, image.flash, { authorities: [], hostname: "distrustful" });
+	await check("without the authority of control's certificate it says so, and registers nothing", async () => {
+		await distrustful.waitFor("an error", ({ event, code }) => event === "error" && code === "certificate", 60_000);
+		await assert.rejects(world.known("distrustful"));
+	});
+	tell(distrustful);
+	await distrustful.close();
+}
+
 /** All that the board has said, when everything is shown. */
 function tell(board) {
 	if (process.env.INTEROP_VERBOSE)
@@ -123,21 +160,27 @@ if (why) {
 	console.log("0 passed, 0 failed, 1 skipped");
 	process.exit(0);
 }
+/** Runs in a world of its own, whose options are given. */
+async function inWorld(options, run) {
+	await buildPeers();
+	const world = await World.create(options);
+	try {
+		// The address of the board comes by UDP, and so do names.
+		world.network.blockUDP([...world.stunPorts, 67, 53]);
+		await run(world);
+	} finally {
+		await world.close();
+	}
+}
+
 let image;
-await check("the app is built for the ESP32-C3", async () => {
+await check("the app is built for the ESP32-C3, with the SDK's sdkconfig", async () => {
 	image = await build(join(import.meta.dirname, "app"), process.argv.includes("--built"));
 	return `${image.appBytes} bytes`;
 });
 if (image) {
-	await buildPeers();
-	const world = await World.create({});
-	try {
-		// The address of the board comes by UDP.
-		world.network.blockUDP([...world.stunPorts, 67]);
-		await scenario(world, image);
-	} finally {
-		await world.close();
-	}
+	await inWorld({}, (world) => scenario(world, image));
+	await inWorld({ control: { certificate: "ca" } }, (world) => secure(world, image));
 }
 console.log(`${counts.passed} passed, ${counts.failed} failed, 0 skipped`);
 process.exit(counts.failed ? 1 : 0);

@@ -21,7 +21,7 @@ function run(command, options) {
 /**
  * Builds the app in a folder with the instruments of a release (-i), whose log comes out of the serial port.
  * @param {boolean} [isBuilt] it was built before, and nothing changed since
- * @returns {Promise<{flash: string, appBytes: number}>} file with the whole flash, and the bytes of the app in it
+ * @returns {Promise<{flash: string, appBytes: number, options: string}>} file with the whole flash, the bytes of the app in it, the sdkconfig that it was built with
  */
 export async function build(folder, isBuilt = false) {
 	const { NAME } = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")).build;
@@ -32,5 +32,5 @@ export async function build(folder, isBuilt = false) {
 	if (!existsSync(app)) throw new Error(`mcconfig left no ${app}`);
 	const flash = join(outputs, `${NAME}.bin`);
 	execFileSync("esptool", ["--chip", "esp32c3", "merge-bin", "--pad-to-size", "4MB", "-o", flash, "@flash_args"], { cwd: project, stdio: "ignore" });
-	return { flash, appBytes: statSync(app).size };
+	return { flash, appBytes: statSync(app).size, options: readFileSync(join(project, "../sdkconfig"), "utf8") };
 }

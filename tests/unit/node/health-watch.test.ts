@@ -26,6 +26,7 @@ class Owner {
 			udp: true,
 			isUDPBound: true,
 			netmap: [],
+			lacks: [],
 			...this.members,
 		};
 	}

@@ -44,6 +44,7 @@ const well: Layers = {
 	udp: true,
 	netmap: [],
 	fullPools: [],
+	lacks: [],
 };
 
 const control = (members: Partial<Layers["control"]>): Partial<Layers> => ({ control: { ...well.control, ...members } });
@@ -134,6 +135,12 @@ const rows: [string, Partial<Layers>, string, string[]][] = [
 	["netmap: the filter is invalid", { netmap: [{ id: "filter", severity: "high", text: "a rule does not fit" }] }, "degraded", ["filter high"]],
 	["netmap: a part does not fit", { netmap: [{ id: "netmap", severity: "high", text: "a peer does not fit" }] }, "degraded", ["netmap high"]],
 	["netmap: a word of control's", { netmap: [{ id: "x", severity: "low", text: "hello" }] }, "running", ["x low"]],
+	[
+		"board-option",
+		{ lacks: ["LWIP_IPV6: no IPv6", "MBEDTLS_SSL_ALPN: no name"] },
+		"running",
+		["board-option:LWIP_IPV6 low", "board-option:MBEDTLS_SSL_ALPN low"],
+	],
 	["pool-full", { fullPools: ["paths.full"] }, "running", ["pool-full:paths.full medium"]],
 	["before the first map", { hasMap: false, home: undefined, relayDownSince: 0 }, "connecting", []],
 	["stopped", control({ state: "stopped", reason: "logged out" }), "stopped", []],

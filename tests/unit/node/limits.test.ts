@@ -73,4 +73,15 @@ describe("limits of the native core", () => {
 		expect([code, tunnels.at(-1)?.isClosed]).toEqual(["argument", true]);
 		new Node(options, owner).close();
 	});
+
+	test("an option that the board lacks is a condition of health, and no reason to be degraded", () => {
+		testing.lacks = ["LWIP_IP4_REASSEMBLY: long datagrams do not arrive"];
+		const node = running();
+		testing.advance(60_000); // control is asked, and nobody answers
+		const { verdict } = node;
+		expect(verdict.conditions.filter(({ severity }) => severity === "low")).toEqual([
+			{ id: "board-option:LWIP_IP4_REASSEMBLY", severity: "low", text: "sdkconfig has no CONFIG_LWIP_IP4_REASSEMBLY: long datagrams do not arrive" },
+		]);
+		expect(verdict.state).toBe("connecting");
+	});
 });
