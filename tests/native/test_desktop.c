@@ -313,6 +313,7 @@ TN_TEST("what arrives by one family does not touch a packet of the other that wa
 
 TN_TEST("a port that is taken for one family only is not used for the other alone")
 {
+	CHECK(tn_bsd_begin());
 	for (unsigned family = 0; family < TN_UDP_FAMILIES; family++) {
 		bool is_taken = false;
 		tn_bsd other = open_socket((enum tn_udp_family)family, 0, &is_taken);
@@ -325,6 +326,7 @@ TN_TEST("a port that is taken for one family only is not used for the other alon
 		tn_udp_close(&udp);
 		tn_bsd_close(other);
 	}
+	tn_bsd_end();
 }
 
 static void ignore_error(void *context, enum tn_udp_fault fault, const uint8_t endpoint[TN_ENDPOINT])
@@ -340,7 +342,7 @@ TN_TEST("a socket whose buffer stays full is waited for once in a batch, and the
 	static struct tn_out out;
 	struct tn_udp udp = {.sockets = {TN_BSD_NONE, TN_BSD_NONE}};
 	uint8_t endpoint[TN_ENDPOINT] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1, 0, 9};
-	CHECK(tn_udp_open(&udp, 0));
+	CHECK(tn_bsd_begin() && tn_udp_open(&udp, 0));
 	for (unsigned can_segment = 0; can_segment < 2; can_segment++) {
 		tn_out_init(&out, bytes, sizeof bytes);
 		for (unsigned i = 0; tn_out_has_room(&out, 100); i++) {
@@ -355,4 +357,5 @@ TN_TEST("a socket whose buffer stays full is waited for once in a batch, and the
 		CHECK_EQ(waits, 1);
 	}
 	tn_udp_close(&udp);
+	tn_bsd_end();
 }
