@@ -2,7 +2,7 @@
  * Keeps the verdict of health.ts up to date: looks again when a layer says that something changed, and when a bound passes without anything happening.
  */
 import { monotonicMS, startTimer, stopTimer, type Timer } from "tailnet/host";
-import { judge, type Layers, RELAY_BOUND_MS, RELAY_GRACE_MS, type Verdict } from "./health.js";
+import { judge, type Layers, NETWORK_BOUND_MS, RELAY_BOUND_MS, RELAY_GRACE_MS, type Verdict } from "./health.js";
 
 /** What the owner knows of its layers; the rest of Layers is kept here. */
 export type LayerFacts = Omit<Layers, "relayDownSince" | "relayWasUp" | "fullPools">;
@@ -27,6 +27,7 @@ export class HealthWatch {
 	/** Region of the home that #homeDownSince speaks of. */
 	#home = 0;
 	#relayWasUp = false;
+	#networkDownSince: number | undefined;
 	#timer: Timer | undefined;
 	#closed = false;
 	/** By pool: its refusals when looked at last, and when they grew. */
@@ -56,6 +57,7 @@ export class HealthWatch {
 		const now = monotonicMS();
 		const facts = this.#owner.facts();
 		this.#watchRelay(facts, now);
+		this.#networkDownSince = facts.networkDownSince;
 		this.#set(judge({ ...facts, relayDownSince: this.#relayDownSince, relayWasUp: this.#relayWasUp, fullPools: this.#fullPools(now) }, now));
 		this.#arm(now);
 	}
@@ -93,10 +95,9 @@ export class HealthWatch {
 	#arm(now: number): void {
 		stopTimer(this.#timer);
 		this.#timer = undefined;
-		if (this.#closed || this.#relayDownSince === undefined) return;
-		const lateMS = now - this.#relayDownSince;
-		const boundMS = lateMS <= RELAY_GRACE_MS ? RELAY_GRACE_MS : RELAY_BOUND_MS;
-		if (lateMS <= boundMS) this.#timer = startTimer(() => this.look(), boundMS + 1 - lateMS);
+		if (this.#closed) return;
+		const waits = [...waitsFor(this.#relayDownSince, now, RELAY_GRACE_MS, RELAY_BOUND_MS), ...waitsFor(this.#networkDownSince, now, NETWORK_BOUND_MS)];
+		if (waits.length > 0) this.#timer = startTimer(() => this.look(), Math.min(...waits));
 	}
 
 	#set(verdict: Verdict): void {
@@ -104,6 +105,11 @@ export class HealthWatch {
 		this.#verdict = verdict;
 		if (before.state !== verdict.state || before.reason !== verdict.reason || text(before) !== text(verdict)) this.#owner.changed(verdict, before);
 	}
+}
+
+/** @returns milliseconds until each bound that is ahead has passed */
+function waitsFor(since: number | undefined, now: number, ...boundsMS: number[]): number[] {
+	return since === undefined ? [] : boundsMS.map((boundMS) => since + boundMS + 1 - now).filter((waitMS) => waitMS > 0);
 }
 
 function text(verdict: Verdict): string {

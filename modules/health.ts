@@ -12,6 +12,8 @@
  *   relay     relay-none               no DERP region is home                                       75 s
  *   relay     relay-down               the home region does not admit us or is silent               75 s
  *   relay     relay-problem            the relay says that it has a problem                         -
+ *   network   network-down             there is no network; it hides what follows from it           5 s
+ *   udp       udp4-unbound             no UDP socket can be bound: everything goes by relay         -
  *   udp       udp-blocked              no STUN answer twice, and a relay works: all goes by it      -
  *   netmap    (of the map itself)      a part does not fit, the filter is invalid                   at once
  *   pools     pool-full                a pool refused something since the last look                 -
@@ -38,9 +40,12 @@ export type TailnetState = "connecting" | "needs-login" | "needs-approval" | "ru
 
 /** A relay connection that is silent or gone for longer makes the node degraded. */
 export const RELAY_BOUND_MS = 75_000;
+/** Without a network for longer the node is degraded. */
+export const NETWORK_BOUND_MS = 5_000;
 /** A new node waits so long for its first relay connection before it says that it runs: peers with a direct path reach it all the same. */
 export const RELAY_GRACE_MS = 3_000;
 const KEY_WARNING_SECONDS = 7 * 86_400;
+const NETWORK_DOWN = "there is no network";
 const LOCKED_OUT = "tailnet lock: an administrator has to sign this node before peers accept it";
 
 /** What the layers say of themselves. */
@@ -64,6 +69,10 @@ export interface Layers {
 	relayDownSince: number | undefined;
 	/** The relay has been usable since the start. */
 	relayWasUp: boolean;
+	/** Monotonic milliseconds since when there is no network, undefined = there is one. */
+	networkDownSince: number | undefined;
+	/** There is a UDP socket. */
+	isUDPBound: boolean;
 	/** UDP works; undefined = not known. */
 	udp: boolean | undefined;
 	/** Conditions of the network map. */
@@ -91,22 +100,35 @@ export function judge(layers: Layers, now: number): Verdict {
 	}
 	if (control.state === "needs-login") add("login", "high", "a person has to log in");
 	if (control.state === "refused") add("refused", "high", `control refused this node: ${control.reason}`);
+	const relayLateMS = layers.relayDownSince === undefined ? 0 : now - layers.relayDownSince;
+	const relayText = relayProblem(layers);
+	const isNetworkDown = layers.networkDownSince !== undefined && now - layers.networkDownSince > NETWORK_BOUND_MS;
+	if (isNetworkDown) add("network-down", "high", NETWORK_DOWN);
+	else addConnections(layers, relayText, relayLateMS, add);
+	if (layers.lockedOut) add("locked-out", "high", LOCKED_OUT);
+	for (const pool of layers.fullPools) add(`pool-full:${pool}`, "medium", `the pool of ${pool} was full`);
+	conditions.push(...layers.netmap);
+
+	const [state, reason] = stateOf(layers, isNetworkDown, relayText, relayLateMS);
+	return { state, reason, conditions };
+}
+
+/** What needs a network: control, relay, UDP. */
+function addConnections(
+	layers: Layers,
+	relayText: string,
+	relayLateMS: number,
+	add: (id: string, severity: HealthCondition["severity"], text: string) => void,
+): void {
+	const { control, home } = layers;
 	if (control.state === "degraded") {
 		if (control.sessionSinceMS !== 0) add("control-silent", "high", control.reason || "control is silent");
 		else add("control-unreachable", "high", control.reason || "control cannot be reached");
 	} else if (control.failures > 0 && control.error) add("control-unreachable", "medium", control.error.message);
-	if (layers.lockedOut) add("locked-out", "high", LOCKED_OUT);
-
-	const relayLateMS = layers.relayDownSince === undefined ? 0 : now - layers.relayDownSince;
-	const relayText = relayProblem(layers);
-	if (relayText !== "") add(layers.home ? "relay-down" : "relay-none", relayLateMS > RELAY_BOUND_MS ? "high" : "medium", relayText);
-	if (layers.home?.problem) add("relay-problem", "medium", `relay ${layers.home.code}: ${layers.home.problem}`);
-	if (layers.udp === false && layers.relayDownSince === undefined) add("udp-blocked", "medium", "UDP does not get through: everything goes by relay");
-	for (const pool of layers.fullPools) add(`pool-full:${pool}`, "medium", `the pool of ${pool} was full`);
-	conditions.push(...layers.netmap);
-
-	const [state, reason] = stateOf(layers, relayText, relayLateMS);
-	return { state, reason, conditions };
+	if (relayText !== "") add(home ? "relay-down" : "relay-none", relayLateMS > RELAY_BOUND_MS ? "high" : "medium", relayText);
+	if (home?.problem) add("relay-problem", "medium", `relay ${home.code}: ${home.problem}`);
+	if (!layers.isUDPBound) add("udp4-unbound", "high", "no UDP socket can be bound: everything goes by relay");
+	else if (layers.udp === false && layers.relayDownSince === undefined) add("udp-blocked", "medium", "UDP does not get through: everything goes by relay");
 }
 
 function relayProblem(layers: Layers): string {
@@ -117,17 +139,19 @@ function relayProblem(layers: Layers): string {
 	return error ? `relay ${code}: ${error.message}` : `relay ${code} is not connected`;
 }
 
-function stateOf(layers: Layers, relayText: string, relayLateMS: number): [TailnetState, string] {
+function stateOf(layers: Layers, isNetworkDown: boolean, relayText: string, relayLateMS: number): [TailnetState, string] {
 	const { control } = layers;
 	if (control.state === "stopped") return ["stopped", control.reason];
 	if (control.state === "needs-login") return ["needs-login", control.reason];
 	if (control.state === "key-expired" || layers.keyExpired) return ["key-expired", control.reason];
 	if (control.state === "refused") return [layers.hasMap ? "degraded" : "needs-login", control.reason];
+	if (isNetworkDown) return [layers.hasMap ? "degraded" : "connecting", NETWORK_DOWN];
 	if (!layers.hasMap) return ["connecting", control.error?.message ?? control.reason];
 	if (!layers.authorized) return ["needs-approval", "an administrator has to approve this machine"];
 	if (layers.lockedOut) return ["locked-out", LOCKED_OUT];
 	if (control.state === "degraded") return ["degraded", control.reason];
 	if (layers.hasRegions && !layers.relayWasUp && relayLateMS <= RELAY_GRACE_MS) return ["connecting", relayText];
+	if (!layers.hasRegions && !layers.isUDPBound) return ["degraded", "there is no relay, and no UDP socket can be bound"];
 	// A tailnet without any relay can still work by UDP; one whose relay is down cannot be reached by those who have no path yet.
 	if (layers.hasRegions && layers.relayDownSince !== undefined && relayLateMS > RELAY_BOUND_MS) return ["degraded", relayText];
 	const blocking = layers.netmap.find((condition) => condition.id === "filter" || condition.id === "netmap");

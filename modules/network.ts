@@ -33,6 +33,8 @@ export interface NetworkOwner {
 	endpointsFresh(): void;
 	homeChanged(region: number): void;
 	netInfoChanged(info: NetInfo): void;
+	/** UDP worked, and does not any more although packets leave: the sockets may be dead. At most every 5 minutes. */
+	udpStopped(): void;
 }
 
 /** A relay's address is asked of DNS again when it is older. */
@@ -41,6 +43,8 @@ const nameLifeMS = 300_000;
 const nameRetryMS = 1_000;
 /** While the home relay cannot be used: gap between looks for another. */
 const unreachableGapMS = 60_000;
+/** UDP that stopped is taken for dead sockets at most so often. protocol/paths.md §6.2 */
+const stoppedGapMS = 300_000;
 /** Looks without any answer, one after the other, that mean: UDP is blocked. */
 const blockedLooks = 2;
 
@@ -65,6 +69,7 @@ export class Network {
 	/** Looks in a row that asked and had no answer. */
 	#unanswered = 0;
 	#udp: boolean | undefined;
+	#stoppedAt = Number.NEGATIVE_INFINITY;
 	/** Endpoint of the mapping that our list was, or is being, made with. */
 	#mapped = "";
 	#timer: Timer | undefined;
@@ -211,7 +216,7 @@ export class Network {
 
 	#complete(report: NetcheckReport, now: number): void {
 		const owner = this.#owner;
-		this.#judgeUDP(report);
+		this.#judgeUDP(report, now);
 		this.#lookForMapping(); // a rebind may have given us another port meanwhile
 		const before = this.#home.current;
 		const home = this.#home.choose(
@@ -264,11 +269,16 @@ export class Network {
 	}
 
 	/** One lost look is no news. */
-	#judgeUDP(report: NetcheckReport): void {
+	#judgeUDP(report: NetcheckReport, now: number): void {
 		if (!report.ipv4CanSend && !report.ipv6CanSend) return;
 		this.#unanswered = report.udp ? 0 : this.#unanswered + 1;
 		if (report.udp) this.#udp = true;
-		else if (this.#unanswered >= blockedLooks) this.#udp = false;
+		if (this.#unanswered < blockedLooks) return;
+		const didWork = this.#udp === true;
+		this.#udp = false;
+		if (!didWork || now - this.#stoppedAt < stoppedGapMS) return;
+		this.#stoppedAt = now;
+		this.#owner.udpStopped();
 	}
 
 	/** What is known of a name. Asks for it when that is nothing, or old; a later probe finds the answer. */

@@ -16,6 +16,8 @@ import { TailnetError } from "./errors.js";
 import type { Verdict } from "./health.js";
 import { HealthWatch, type LayerFacts } from "./health-watch.js";
 import { type Identity, openIdentity } from "./identity.js";
+import type { LinkChange } from "./link-state.js";
+import { LinkWatch } from "./link-watch.js";
 import { parseAddress } from "./netmap/address.js";
 import { MapReader } from "./netmap/map-reader.js";
 import { Netmap } from "./netmap/netmap.js";
@@ -79,6 +81,7 @@ export class Node implements SocketNode {
 	#netmapTimer: Timer | undefined;
 	/** Rebinds that the tunnel asks for. */
 	readonly #repair = new RebindLimit(() => this.rebind());
+	readonly #linkWatch: LinkWatch;
 
 	/** @throws TailnetError "store", "io" */
 	constructor(options: NodeOptions, owner: NodeOwner) {
@@ -142,6 +145,7 @@ export class Node implements SocketNode {
 				changed: (verdict, before) => this.#owner.healthChanged(verdict, before),
 			});
 			this.#control.start();
+			this.#linkWatch = new LinkWatch((change) => this.#linkChanged(change));
 			this.#renewClock();
 		} catch (error) {
 			this.#link.close();
@@ -208,15 +212,15 @@ export class Node implements SocketNode {
 		return this.#paths.ping(kind, index, timeoutMS);
 	}
 
-	/** Other UDP sockets; sessions stay, and so do relay connections that still work. */
+	/** Another network, or dead sockets: other UDP sockets, control anew; sessions stay, and so do relay connections that still work. */
 	rebind(): void {
-		this.#repair.done();
-		this.link.rebind(this.#options.port || this.#link.port);
+		this.#reopenSockets();
 		this.network.expire();
 		this.#paths.connectivityChanged();
 		this.#derp.networkChanged([...localAddresses(), ...loopback]);
 		this.#control.reconnect();
 		this.network.update("link-change-major");
+		this.#health.look();
 	}
 
 	/** The node key is forgotten, whatever control says of it. Rejects with a TailnetError; "closed" if the node is closed before control has answered. */
@@ -261,6 +265,7 @@ export class Node implements SocketNode {
 		stopTimer(this.#clockTimer);
 		stopTimer(this.#netmapTimer);
 		this.#repair.close();
+		this.#linkWatch.close();
 		this.#paths.close();
 		this.#control.close();
 		this.network.close();
@@ -302,7 +307,11 @@ export class Node implements SocketNode {
 				echoReply: (_handle, _source, id, sequence) => this.#paths.echoReply(id, sequence),
 				session: (handle) => this.#paths.session(handle),
 				unreachable: (endpoint) => this.#paths.unreachable(endpoint),
-				socketsDead: () => this.#repair.want(),
+				socketsDead: () => {
+					this.#health.look();
+					this.#repair.want();
+				},
+				linkNews: () => this.#linkWatch.news(),
 				report: (error) => this.report(error),
 			});
 		} catch (error) {
@@ -468,6 +477,20 @@ export class Node implements SocketNode {
 
 	// ---- Network and relay ----
 
+	#reopenSockets(): void {
+		this.#repair.done();
+		this.link.rebind(this.#options.port || this.#link.port || this.#identity.port);
+	}
+
+	#linkChanged(change: LinkChange): void {
+		if (change === "major") this.rebind();
+		else if (change === "minor") {
+			this.#derp.networkChanged([...localAddresses(), ...loopback]);
+			this.network.update("link-change-minor");
+		}
+		this.#health.look();
+	}
+
 	#networkOwner(): ConstructorParameters<typeof Network>[0] {
 		const node = this;
 		return {
@@ -492,8 +515,15 @@ export class Node implements SocketNode {
 			get deadRegion() {
 				return node.#isHomeDead ? node.#derp.home : 0;
 			},
-			endpointsChanged: (endpoints: readonly OwnEndpoint[]) => this.#control.updateEndpoints(endpoints),
-			endpointsFresh: () => this.#paths.ownEndpointsUpdated(),
+			endpointsChanged: (endpoints: readonly OwnEndpoint[]) => {
+				this.#keepPort();
+				this.#control.updateEndpoints(endpoints);
+			},
+			udpStopped: () => this.#reopenSockets(),
+			endpointsFresh: () => {
+				this.#paths.ownEndpointsUpdated();
+				this.#health.look(); // a rebind has ended by now
+			},
 			homeChanged: (region) => {
 				this.#derp.setHome(region);
 				this.#health.look();
@@ -501,6 +531,15 @@ export class Node implements SocketNode {
 			},
 			netInfoChanged: (info) => this.#netInfo(info),
 		};
+	}
+
+	/** A rebind may have found another port. */
+	#keepPort(): void {
+		try {
+			if (this.#link.port !== 0) this.#identity.port = this.#link.port;
+		} catch (error) {
+			this.report(error); // the next start tries the old one
+		}
 	}
 
 	#netInfo(info: NetInfo): void {
@@ -551,7 +590,9 @@ export class Node implements SocketNode {
 			unixSeconds,
 			hasRegions: derpMap.regions.size > 0,
 			home: this.#derp.status.find((status) => status.home),
+			networkDownSince: this.#linkWatch.downSinceMS,
 			udp: this.#paths.isRelayOnly ? undefined : this.network.udp,
+			isUDPBound: this.#link.port !== 0,
 			netmap: health,
 		};
 	}

@@ -281,6 +281,11 @@ void tn_node_udp_error(struct tn_node *node, const uint8_t *endpoint)
 	tn_events_put(&node->events, TN_EVENT_UDP_ERROR, endpoint != NULL ? 1 : 2, 0, endpoint, endpoint != NULL ? TN_ENDPOINT : 0, NULL, 0);
 }
 
+void tn_node_link_changed(struct tn_node *node)
+{
+	tn_events_put(&node->events, TN_EVENT_LINK, 0, 0, NULL, 0, NULL, 0);
+}
+
 /** Packets from DERP: they are decrypted where they lie in the ring, which keeps them until the stack was visited. @return where the next one begins */
 static uint32_t take_derp(struct tn_node *node)
 {

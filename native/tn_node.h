@@ -59,6 +59,9 @@ void tn_node_awake(struct tn_node *node);
 /** A send failed. @param endpoint the destination that is unreachable; NULL: the socket is dead, a rebind is wanted */
 void tn_node_udp_error(struct tn_node *node, const uint8_t *endpoint);
 
+/** An address or a route of this machine may have changed. */
+void tn_node_link_changed(struct tn_node *node);
+
 /* ---- VM thread (tn_node_vm.c) ---- */
 
 /** Queues a command record. @return false when there is no room now */

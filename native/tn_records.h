@@ -73,6 +73,7 @@ enum tn_event {
 	TN_EVENT_SESSION = 10,   /* flags: bit 0 we initiated. 4: handle u32 */
 	TN_EVENT_UDP_ERROR = 11, /* flags: 1 unreachable (4: endpoint 18), 2 socket dead (rebind wanted) */
 	TN_EVENT_MAPPING = 12,   /* 4: endpoint 18, datagram: an answer about port mappings (tn_classify_is_mapping) */
+	TN_EVENT_LINK = 13,      /* an address or a route of this machine may have changed */
 
 	TN_EVENT_CONNECTED = 32, /* 4: socket u32 */
 	TN_EVENT_READABLE = 33,  /* 4: socket u32, u32 bytes in the receive ring */

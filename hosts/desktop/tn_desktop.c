@@ -10,6 +10,7 @@
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include "tn_link.h"
 #include "tn_port.h"
 #include "tn_thread.h"
 #include "tn_udp.h"
@@ -43,6 +44,7 @@ static struct {
 	struct tn_host *added; /* not seen by the thread yet */
 	struct tn_host *nodes; /* the thread's own */
 	struct tn_wait *wait;
+	struct tn_link *link;
 	_Atomic uint32_t has_changes;
 	uint8_t *buffers[TN_UDP_FAMILIES]; /* what one family brought stays in place while the other is read */
 } loop = {.lock = TN_MUTEX_OPEN, .changed = TN_CONDITION_OPEN};
@@ -179,9 +181,10 @@ static int wait_time(uint64_t now)
 
 static void wait_for_something(bool has_more)
 {
-	size_t count = 0;
+	size_t count = 1;
 	int timeout = has_more ? 0 : wait_time(tn_host_now_us() / US_PER_MS);
 	tn_wait_begin(loop.wait);
+	tn_wait_add(loop.wait, tn_link_socket(loop.link), TN_WAIT_READABLE);
 	for (struct tn_host *desktop = loop.nodes; desktop != NULL; desktop = desktop->next) {
 		for (size_t i = 0; i < TN_UDP_FAMILIES; i++)
 			tn_wait_add(loop.wait, desktop->udp.sockets[i], TN_WAIT_READABLE);
@@ -193,8 +196,11 @@ static void wait_for_something(bool has_more)
 	if (atomic_load(&loop.has_changes) != 0)
 		timeout = 0;
 	tn_wait_for(loop.wait, timeout);
+	const bool has_news = tn_wait_is_ready(loop.wait, 0) && tn_link_take(loop.link);
 	for (struct tn_host *desktop = loop.nodes; desktop != NULL; desktop = desktop->next) {
 		tn_node_awake(desktop->node);
+		if (has_news)
+			tn_node_link_changed(desktop->node);
 		for (size_t i = 0; i < TN_UDP_FAMILIES; i++)
 			desktop->is_readable[i] = tn_wait_is_ready(loop.wait, count++);
 	}
@@ -248,6 +254,8 @@ static void free_buffers(void)
 /** What the thread needs while it runs; the lock is held. */
 static void free_loop(void)
 {
+	tn_link_close(loop.link);
+	loop.link = NULL;
 	if (loop.wait != NULL)
 		tn_wait_close(loop.wait);
 	loop.wait = NULL;
@@ -258,6 +266,8 @@ static void free_loop(void)
 static bool start_thread(void)
 {
 	loop.wait = tn_wait_open();
+	if (loop.wait != NULL)
+		loop.link = tn_link_open(loop.wait);
 	loop.is_running = loop.wait != NULL && allocate_buffers() && tn_thread_start(&loop.thread, run, NULL);
 	if (!loop.is_running)
 		free_loop();

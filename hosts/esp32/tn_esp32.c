@@ -13,6 +13,7 @@
 #include "freertos/semphr.h"
 #include "freertos/task.h"
 #include <sodium.h>
+#include "tn_link_esp32.h"
 #include "tn_lwip_call.h"
 #include "tn_port.h"
 #include "tn_task.h"
@@ -42,7 +43,7 @@ struct tn_host {
 	void *context;
 	SemaphoreHandle_t lock, gone;
 	TaskHandle_t task;
-	_Atomic uint32_t is_leaving;
+	_Atomic uint32_t is_leaving, has_link_news;
 	_Atomic uint16_t port;
 	uint64_t told_error_at;
 };
@@ -146,6 +147,14 @@ static void on_arrival(void *context)
 		xTaskNotifyGive(task);
 }
 
+/** The system's event task. */
+static void on_link_news(void *context)
+{
+	struct tn_host *host = context;
+	atomic_store(&host->has_link_news, 1);
+	xTaskNotifyGive(host->task);
+}
+
 /** One turn. @return when the next is wanted */
 static uint64_t turn(struct tn_host *host)
 {
@@ -154,6 +163,8 @@ static uint64_t turn(struct tn_host *host)
 	size_t length;
 	unsigned count = 0;
 	tn_node_begin(host->node, now_ms());
+	if (atomic_exchange(&host->has_link_news, 0) != 0)
+		tn_node_link_changed(host->node);
 	for (; count < TN_UDP_WAITING && (datagram = tn_udp_peek(&host->udp, count, &endpoint, &length)) != NULL; count++)
 		tn_node_receive(host->node, endpoint, datagram, length);
 	uint64_t wanted = tn_node_turn(host->node);
@@ -208,6 +219,7 @@ static const char *open_node(struct tn_host *host, const uint8_t *identity, size
 	host->port = host->udp.port;
 	if (xTaskCreate(run, "tailnet", TN_TUNNEL_STACK / sizeof(StackType_t), host, TUNNEL_PRIORITY, &host->task) != pdPASS)
 		return "out of memory for the tunnel task";
+	tn_link_watch(on_link_news, host); /* without it the app tells */
 	return NULL;
 }
 
@@ -249,6 +261,7 @@ uint16_t tn_host_port(const struct tn_host *host)
 
 void tn_host_close(struct tn_host *host)
 {
+	tn_link_unwatch();
 	atomic_store(&host->is_leaving, 1);
 	tn_port_kick(host);
 	xSemaphoreTake(host->gone, portMAX_DELAY);

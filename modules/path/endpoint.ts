@@ -224,11 +224,15 @@ export class Endpoint {
 		this.#clearBest();
 	}
 
-	/** We have other sockets or another network: nothing proven holds any more. */
+	/**
+	 * We have other sockets or another network: nothing proven holds any more. A peer that we talk to hears of us at once: it still sends to our old
+	 * address, and while nothing comes from it, nothing of ours may leave that would start the search.
+	 */
 	connectivityChanged(now: number): void {
 		this.tick(now);
 		this.candidates.clearAll();
 		this.#clearBest();
+		if (!this.expired && now - this.#lastSent <= SESSION_MS) this.#fullPing(now, true);
 	}
 
 	/** The netmap's endpoint list for the peer. */

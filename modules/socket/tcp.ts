@@ -279,7 +279,8 @@ export class TCP {
 		if (this.#aheadAt === this.#aheadEnd) {
 			this.#ahead ??= new Uint8Array(readAheadBytes);
 			this.#aheadAt = 0;
-			this.#aheadEnd = this.#readRing(this.#ahead);
+			// What was not announced stays in the ring: the tunnel tells of it only as long as it is there.
+			this.#aheadEnd = this.#readRing(this.#ahead.subarray(0, this.#inRing));
 			if (this.#aheadEnd === 0) return undefined;
 		}
 		return (this.#ahead as Uint8Array)[this.#aheadAt++] as number;

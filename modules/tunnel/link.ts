@@ -74,6 +74,8 @@ export interface TunnelEvents {
 	unreachable(endpoint: string): void;
 	/** The UDP sockets are dead; a rebind is wanted. */
 	socketsDead(): void;
+	/** An address or a route of this machine may have changed. */
+	linkNews(): void;
 	/** An exception left a callback. */
 	report(error: unknown): void;
 }
@@ -393,6 +395,9 @@ export class TunnelLink {
 			case Event.udpError:
 				if (flags === 1) events.unreachable(endpointToText(bytes, headBytes));
 				else events.socketsDead();
+				break;
+			case Event.link:
+				events.linkNews();
 				break;
 		}
 	}

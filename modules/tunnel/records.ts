@@ -48,6 +48,7 @@ export const Event = Object.freeze({
 	session: 10,
 	udpError: 11,
 	mapping: 12,
+	link: 13,
 	connected: 32,
 	readable: 33,
 	writable: 34,

@@ -83,6 +83,8 @@ async function compileBindings(target, flags) {
 	]);
 }
 
+const windowsLibraries = ["ws2_32", "iphlpapi", "crypt32", "advapi32", "user32"].map((name) => `-l${name}`);
+
 /** What others bring: of Mbed TLS, libsodium and the engine. */
 const foreign = /^_*(mbedtls_|crypto_|sodium_|randombytes_|fx[A-Z]|xs[A-Z]|xsmc[A-Z]|gxDefaults)/;
 
@@ -93,8 +95,7 @@ async function checkLinks(target, objects) {
 	const folder = join(build, target.name);
 	const stubs = join(folder, "stubs.s");
 	writeFileSync(stubs, `.data\n${names.map((name) => `.globl ${name}\n${name}:\n`).join("")}.long 0\n`);
-	const libraries = ["ws2_32", "iphlpapi", "crypt32", "advapi32", "user32"].map((name) => `-l${name}`);
-	const { ok, output } = await execute(`${target.prefix}gcc`, ["-shared", ...objects, stubs, ...libraries, "-o", join(folder, "tailnet.dll")]);
+	const { ok, output } = await execute(`${target.prefix}gcc`, ["-shared", ...objects, stubs, ...windowsLibraries, "-o", join(folder, "tailnet.dll")]);
 	check(`${target.name}: nothing is missing but Mbed TLS, libsodium and the engine (${names.length} names of theirs)`, ok ? "" : output.slice(-2000));
 }
 
@@ -153,7 +154,7 @@ async function runInWine({ target, flags, core, host, stack }, sources) {
 		[programs.objects[1], desktop, [SOAK_SECONDS]],
 	]) {
 		const program = object.replace(/o$/, "exe");
-		const { ok, output } = await execute(`${target.prefix}gcc`, ["-static", object, ...more, ...parts, "-lws2_32", "-ladvapi32", "-lpthread", "-o", program]);
+		const { ok, output } = await execute(`${target.prefix}gcc`, ["-static", object, ...more, ...parts, ...windowsLibraries, "-lpthread", "-o", program]);
 		check(`${program.slice(folder.length + 1)} links`, ok ? "" : output.slice(-2000));
 		if (ok) await runProgram(program, "wine", [program, ...parameters]);
 	}

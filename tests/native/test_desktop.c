@@ -44,8 +44,10 @@ static int send_or_not(int fd, struct mmsghdr *messages, unsigned count, int fla
 #undef tn_bsd_last_fault
 #undef sendmmsg
 #ifdef _WIN32
+#include "../../hosts/win32/tn_link_win32.c"
 #include "../../hosts/win32/tn_wait_win32.c"
 #else
+#include "../../hosts/posix/tn_link_posix.c"
 #include "../../hosts/posix/tn_wait_posix.c"
 #endif
 #include "tn_bytes.h"

@@ -102,6 +102,7 @@ export const testing = {
 		testing.lines.length = 0;
 		testing.pools = {};
 		testing.gateway = undefined;
+		testing.addresses = ["192.0.2.10"];
 		stores.clear();
 		tunnels.length = 0;
 	},
@@ -393,7 +394,8 @@ export const tunnels: Tunnel[] = [];
 /** A data plane that a test plays: it keeps the commands it was sent, and says events. The real one needs the native core (*.addon.test.ts). */
 export class Tunnel implements contract.Tunnel {
 	readonly configuration: Uint8Array;
-	readonly port = 41641;
+	/** Test side: 0 = no socket could be bound. */
+	port = 41641;
 	readonly sent: Uint8Array[] = [];
 	/** Commands that the ring takes before it is full. */
 	room = Number.POSITIVE_INFINITY;

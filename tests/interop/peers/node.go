@@ -109,6 +109,7 @@ func newNodes(p *program) *nodes {
 		return client.DebugPacketFilterRules(ctx)
 	})
 	registerTraffic(p, ns)
+	registerDrip(p, ns)
 	registerOffers(p, ns)
 	return ns
 }

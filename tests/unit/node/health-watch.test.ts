@@ -22,7 +22,9 @@ class Owner {
 			unixSeconds: 0,
 			hasRegions: true,
 			home: { code: "fra", state: this.isUp ? "up" : "waiting", admitted: this.isUp, problem: "" } as unknown as LayerFacts["home"],
+			networkDownSince: undefined,
 			udp: true,
+			isUDPBound: true,
 			netmap: [],
 			...this.members,
 		};

@@ -1,6 +1,6 @@
 /** The truth about the node: each row of the table of modules/health.ts, and that it is never called running past a bound. */
 import { TailnetError } from "../../../modules/errors.js";
-import { judge, type Layers, RELAY_BOUND_MS, RELAY_GRACE_MS } from "../../../modules/health.js";
+import { judge, type Layers, NETWORK_BOUND_MS, RELAY_BOUND_MS, RELAY_GRACE_MS } from "../../../modules/health.js";
 import { describe, expect, Random, test } from "../../harness.js";
 
 const now = 10_000_000;
@@ -39,6 +39,8 @@ const well: Layers = {
 	} as unknown as Layers["home"],
 	relayDownSince: undefined,
 	relayWasUp: true,
+	networkDownSince: undefined,
+	isUDPBound: true,
 	udp: true,
 	netmap: [],
 	fullPools: [],
@@ -107,6 +109,27 @@ const rows: [string, Partial<Layers>, string, string[]][] = [
 		"running",
 		["relay-down medium"],
 	],
+	["udp4-unbound: the relay goes on", { isUDPBound: false, udp: false }, "running", ["udp4-unbound high"]],
+	[
+		"udp4-unbound where there is no relay",
+		{ isUDPBound: false, hasRegions: false, home: undefined, relayDownSince: 1, relayWasUp: false },
+		"degraded",
+		["relay-none high", "udp4-unbound high"],
+	],
+	["network-down, within its bound", { networkDownSince: now - NETWORK_BOUND_MS }, "running", []],
+	[
+		"network-down hides what follows from it",
+		{
+			...control({ state: "degraded", reason: "no connection", sessionSinceMS: 0 }),
+			...home({ state: "waiting" }),
+			relayDownSince: now - RELAY_BOUND_MS - 1,
+			isUDPBound: false,
+			networkDownSince: now - NETWORK_BOUND_MS - 1,
+		},
+		"degraded",
+		["network-down high"],
+	],
+	["network-down before the first map", { hasMap: false, networkDownSince: now - NETWORK_BOUND_MS - 1 }, "connecting", ["network-down high"]],
 	["nobody has looked at UDP", { udp: undefined }, "running", []],
 	["netmap: the filter is invalid", { netmap: [{ id: "filter", severity: "high", text: "a rule does not fit" }] }, "degraded", ["filter high"]],
 	["netmap: a part does not fit", { netmap: [{ id: "netmap", severity: "high", text: "a peer does not fit" }] }, "degraded", ["netmap high"]],
@@ -150,6 +173,8 @@ describe("health", () => {
 				home: pick(undefined, well.home),
 				relayDownSince: pick(undefined, now - random.below(2 * RELAY_BOUND_MS)),
 				relayWasUp: random.below(2) === 0,
+				networkDownSince: pick(undefined, now - random.below(2 * NETWORK_BOUND_MS)),
+				isUDPBound: random.below(5) > 0,
 				udp: pick(undefined, true, false),
 				netmap: pick([], [{ id: "filter", severity: "high" as const, text: "no" }]),
 			};
@@ -158,6 +183,8 @@ describe("health", () => {
 			const relayLateMS = layers.relayDownSince === undefined ? 0 : now - layers.relayDownSince;
 			expect(layers.hasMap && layers.authorized && !layers.keyExpired && layers.netmap.length === 0).toBe(true);
 			expect(["running", "connecting"]).toContain(layers.control.state);
+			expect(layers.networkDownSince === undefined || now - layers.networkDownSince <= NETWORK_BOUND_MS).toBe(true);
+			expect(layers.hasRegions || layers.isUDPBound).toBe(true);
 			if (layers.hasRegions) expect([relayLateMS <= RELAY_BOUND_MS, layers.relayWasUp || relayLateMS > RELAY_GRACE_MS]).toEqual([true, true]);
 		}
 		expect(running).toBeGreaterThan(50);

@@ -53,6 +53,7 @@ function makeLink(): TunnelLink {
 		session: tell("session"),
 		unreachable: tell("unreachable"),
 		socketsDead: tell("socketsDead"),
+		linkNews: tell("linkNews"),
 		report: tell("report"),
 	});
 }
@@ -252,7 +253,7 @@ describe("events", () => {
 	for (const [name, hex, expected] of events) test(name, () => expect(event(hex)).toEqual([expected]));
 
 	test("a type that nobody knows is ignored, and so is a socket that nobody has", () => {
-		for (const hex of ["00000000", "0d000000", "1f000000", "2600000001000000", "ff00000001000000", "2000000063000000", "2300000063000000"])
+		for (const hex of ["00000000", "0e000000", "1f000000", "2600000001000000", "ff00000001000000", "2000000063000000", "2300000063000000"])
 			expect(event(hex)).toEqual([]);
 	});
 

@@ -185,6 +185,20 @@ describe("path machine", () => {
 		expect(machine.take().filter((line) => line === "ping x").length).toBeGreaterThan(0);
 	});
 
+	test("another network: a peer that we talk to is pinged and called at once, one that we have not sent to for 45 s is not", () => {
+		for (const [lastSent, expected] of [
+			[1_000, ["path none", "ping x", "ping y", "CMM"]],
+			[-45_001, ["path none"]],
+		] as const) {
+			const machine = new Machine([x, y]);
+			machine.endpoint.sent(lastSent);
+			machine.pong(x, lastSent + 20);
+			machine.take();
+			machine.endpoint.connectivityChanged(lastSent === 1_000 ? 2_000 : 0);
+			expect([lastSent, machine.take()]).toEqual([lastSent, expected]);
+		}
+	});
+
 	test("after a reset nothing of ours is under way, so that no ping is pinged back", () => {
 		const machine = new Machine([x], 1, true);
 		machine.endpoint.sent(0);

@@ -71,6 +71,10 @@ class Stage implements NetworkOwner {
 		this.netInfo = info;
 	}
 
+	udpStopped(): void {
+		this.told.push("udp stopped");
+	}
+
 	now = 0;
 
 	async pass(ms: number): Promise<void> {
@@ -261,6 +265,34 @@ describe("UDP", () => {
 		stage.network.update("periodic");
 		await stage.pass(500);
 		expect(stage.network.udp).toBe(true);
+	});
+
+	test("that worked and stopped is told, so that other sockets are tried: at most once in 5 minutes", async () => {
+		const look = async (): Promise<void> => {
+			stage.network.update("periodic");
+			await stage.pass(5000);
+		};
+		const stopped = (): number => stage.told.filter((what) => what === "udp stopped").length;
+		stage.silent.add(1);
+		stage.network.setRegions([region(1)], () => 1);
+		await stage.pass(5000);
+		await look();
+		expect([stage.network.udp, stopped()]).toEqual([false, 0]);
+		for (const expected of [1, 1]) {
+			stage.silent.clear();
+			await look();
+			stage.silent.add(1);
+			for (let i = 0; i < 4; i += 1) await look();
+			expect([stage.network.udp, stopped()]).toEqual([false, expected]);
+		}
+		testing.advance(300_000);
+		stage.now += 300_000;
+		stage.silent.clear();
+		await look();
+		stage.silent.add(1);
+		await look();
+		await look();
+		expect(stopped()).toBe(2);
 	});
 });
 

@@ -63,11 +63,23 @@ export class FakeLink {
 
 	// ---- What the tunnel says ----
 
+	/** Bytes come, and are announced. */
 	deliver(socket: number, ...bytes: number[]): void {
+		this.arrive(socket, ...bytes);
+		this.announce(socket);
+	}
+
+	/** Bytes are in the ring; that is on its way to be told. */
+	arrive(socket: number, ...bytes: number[]): void {
 		const waiting = this.incoming.get(socket) ?? [];
 		waiting.push(...bytes);
 		this.incoming.set(socket, waiting);
-		this.sockets.get(socket)?.readable?.(waiting.length);
+	}
+
+	/** It is told, if anything is in the ring still. */
+	announce(socket: number): void {
+		const count = this.incoming.get(socket)?.length ?? 0;
+		if (count > 0) this.sockets.get(socket)?.readable?.(count);
 	}
 
 	connect(socket: number, space = 1000): void {

@@ -156,6 +156,16 @@ describe("TCP: read", () => {
 		expect(socket.read()).toBeUndefined();
 	});
 
+	test("tells of bytes that came while others were read one by one", () => {
+		const { socket, events } = connect({ format: "number" });
+		node.fake.deliver(1, 1, 2);
+		node.fake.arrive(1, 3, 4, 5);
+		expect([socket.read(), socket.read(), socket.read()]).toEqual([1, 2, undefined]);
+		node.fake.announce(1);
+		expect(events).toEqual(["readable 2", "readable 3"]);
+		expect([socket.read(), socket.read(), socket.read()]).toEqual([3, 4, 5]);
+	});
+
 	test("counts what was read ahead in onReadable", () => {
 		const { socket, events } = connect({ format: "number" });
 		node.fake.deliver(1, 1, 2, 3);
