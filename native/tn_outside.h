@@ -1,6 +1,7 @@
 /*
- * Sockets on the network below the tailnet, for what a node asks or offers there: questions about names, subnet routes. A host provides them (hosts/posix, hosts/esp32). All of
- * it is called where lwIP may be called (tn_port_stack), and never waits. What has arrived is told in the node's turns: the host begins one when something is ready.
+ * Sockets on the network below the tailnet, for what a node asks or offers there: questions about names, subnet routes. A host provides them (hosts/desktop,
+ * hosts/esp32). All of it is called where lwIP may be called (tn_port_stack), and never waits. What has arrived is told in the node's turns: the host begins one
+ * when something is ready.
  */
 #ifndef TN_OUTSIDE_H
 #define TN_OUTSIDE_H

@@ -19,7 +19,14 @@ export const build = join(root, "build", "native");
 const parallel = 2;
 
 const warnings = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wconversion"];
-const includes = [`-I${native}`, `-I${join(root, "hosts")}`, `-I${tests}`, `-I${build}`, "-isystem", "/usr/include/lwip"];
+const includes = [
+	`-I${native}`,
+	...["hosts", "hosts/desktop", "hosts/posix"].map((folder) => `-I${join(root, folder)}`),
+	`-I${tests}`,
+	`-I${build}`,
+	"-isystem",
+	"/usr/include/lwip",
+];
 const sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"];
 const libraries = ["-Wl,--as-needed", "-lsodium", "-llwip", "-lm", "-lpthread"];
 
