@@ -4,11 +4,11 @@
  *   macOS     what it shares with Linux is built as it is there, without what only Linux has (-U__linux__) and with lwIP in source as one unit, and run. Its own
  *             files need Apple's headers and are not compiled
  *   Windows   all of it is compiled by MinGW, for the SDK's 32 bits and for 64, and linked into a library, with stubs for what others bring: libsodium,
- *             Mbed TLS, the engine. Where Wine is, the host's test and its threads under load run in it, with libsodium in source
+ *             Mbed TLS, the engine. Where Wine is, the host's tests and its threads under load run in it, with libsodium in source
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { ensureDebian, has } from "../../scripts/prepare.js";
 import { sdk } from "../moddable/harness/sdk.js";
 import { execute, list, native, root } from "../native/programs.js";
@@ -19,9 +19,11 @@ import { build } from "./sources.js";
 const hosts = join(root, "hosts");
 const simulator = join(hosts, "simulator");
 const unit = join(simulator, "lwip", "tn_lwip_source.c");
-const test = join(root, "tests", "native", "test_desktop.c");
+const tests = ["test_desktop.c", "test_desktop_outside.c"].map((name) => join(root, "tests", "native", name));
 const soak = join(root, "tests", "native", "soak_threads.c");
 const SOAK_SECONDS = "2";
+/** It is linked with the host; a test includes what it tests of it. */
+const isSoak = (object) => object.includes(basename(soak, ".c"));
 
 const strict = ["-std=c11", "-Wall", "-Wextra", "-Werror"];
 const include = (folders, how = "-I") => folders.flatMap((folder) => [how, folder]);
@@ -47,14 +49,12 @@ async function checkPlain(sources) {
 	const core = await compileAll(target, list(native, /^tn_.*\.c$/), native, join(folder, "core"), [...strict, ...flags]);
 	const host = await compileAll(target, desktopFiles("posix"), hosts, join(folder, "hosts"), [...strict, "-Wconversion", ...flags]);
 	const stack = await compileAll(target, [unit], simulator, join(folder, "lwip"), ["-w", ...flags]);
-	const programs = await compileAll(target, [test, soak], root, join(folder, "programs"), [...strict, ...flags]);
+	const programs = await compileAll(target, [...tests, soak], root, join(folder, "programs"), [...strict, ...flags]);
 	check("the core, the host, its tests and lwIP as one unit compile", [core, host, stack, programs].flatMap(({ rejected }) => rejected).join("\n"));
 	if (![core, host, stack, programs].every(({ ok }) => ok)) return;
 	const parts = [await archive(target, "core", core.objects), ...stack.objects, "-lsodium", "-lpthread", ...target.flags];
-	for (const [object, more, parameters] of [
-		[programs.objects[0], [], []],
-		[programs.objects[1], host.objects, [SOAK_SECONDS]],
-	]) {
+	for (const object of programs.objects) {
+		const [more, parameters] = isSoak(object) ? [host.objects, [SOAK_SECONDS]] : [[], []];
 		const program = object.replace(/\.o$/, "");
 		const { ok, output } = await execute("gcc", [object, ...more, ...parts, "-o", program]);
 		check(`${program.slice(folder.length + 1)} links`, ok ? "" : output.slice(-2000));
@@ -143,16 +143,14 @@ async function runInWine({ target, flags, core, host, stack }, sources) {
 	console.log("\nThe host of Windows in Wine:");
 	const folder = join(build, target.name);
 	const sodium = await compileSodium(target, withSystem(sources));
-	const programs = await compileAll(target, [test, soak], root, join(folder, "programs"), [...strict, ...flags]);
-	check("libsodium, the host's test and its soak compile", [sodium, programs].flatMap(({ rejected }) => rejected).join("\n"));
+	const programs = await compileAll(target, [...tests, soak], root, join(folder, "programs"), [...strict, ...flags]);
+	check("libsodium, the host's tests and its soak compile", [sodium, programs].flatMap(({ rejected }) => rejected).join("\n"));
 	if (![core, host, stack, sodium, programs].every(({ ok }) => ok)) return;
 	Object.assign(process.env, { WINEPREFIX: join(build, "wine"), WINEDEBUG: "-all" });
 	const parts = [await archive(target, "core", core.objects), ...stack.objects, await archive(target, "sodium", sodium.objects)];
 	const desktop = host.objects.filter((object) => /[/\\](desktop|win32)_/.test(object));
-	for (const [object, more, parameters] of [
-		[programs.objects[0], [], []],
-		[programs.objects[1], desktop, [SOAK_SECONDS]],
-	]) {
+	for (const object of programs.objects) {
+		const [more, parameters] = isSoak(object) ? [desktop, [SOAK_SECONDS]] : [[], []];
 		const program = object.replace(/o$/, "exe");
 		const { ok, output } = await execute(`${target.prefix}gcc`, ["-static", object, ...more, ...parts, ...windowsLibraries, "-lpthread", "-o", program]);
 		check(`${program.slice(folder.length + 1)} links`, ok ? "" : output.slice(-2000));
