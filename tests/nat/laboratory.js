@@ -44,13 +44,14 @@ bounds.roamed = bounds.derpAgain + bounds.direct;
  */
 
 /**
- * Starts both nodes on hosts, all at once; the networks are there already.
+ * Starts both nodes on hosts, all at once, until each knows all others; the networks are there already.
  * @param {{name: string, host?: object, home?: object, portMapping?: boolean}[]} list a place without host is the first one of its home
  * @returns {Promise<Record<string, Place>>} by name
  */
 export async function places(world, list) {
 	const made = await forAll(list, async ({ name, home, host = home.inside, portMapping = false }) => {
-		const common = { namespace: host, timeoutMS: 60_000 };
+		// Whoever does not know yet who speaks to it hears only the second try, 5 s later.
+		const common = { namespace: host, timeoutMS: 60_000, expectPeers: 2 * list.length - 1 };
 		const [own, stock] = await forAll(
 			[
 				{ ...common, subject: "own", args: portMapping ? [] : ["--no-port-mapping"] },
