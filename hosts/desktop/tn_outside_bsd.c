@@ -22,8 +22,8 @@ struct tn_outside {
 #if TN_SUBNET
 	bool is_stream, is_finished, has_host_ended;
 	bool is_echo;
-	bool is_raw; /* echo: the socket sees whole packets, and all replies */
 	uint16_t echo_id;
+	bool is_id_replaced; /* by the system's, so that replies have that one; it gives the socket only those of its own */
 #endif
 };
 
@@ -72,8 +72,8 @@ struct tn_outside *tn_outside_udp(void *host, bool is_ip6, tn_outside_ready read
 #define ECHO6 128
 
 /**
- * Linux lets some groups ask by sockets of this kind (net.ipv4.ping_group_range), macOS everybody, and the id is then the system's; elsewhere a raw socket does,
- * which wants privileges: those of an administrator on Windows.
+ * By datagrams macOS lets everybody ask, Linux some groups (net.ipv4.ping_group_range), and with an id of its own. Else a raw socket does, which wants privileges:
+ * those of an administrator on Windows.
  */
 struct tn_outside *tn_outside_echo(void *host, bool is_ip6, tn_outside_ready ready, void *context)
 {
@@ -85,7 +85,9 @@ struct tn_outside *tn_outside_echo(void *host, bool is_ip6, tn_outside_ready rea
 	struct tn_outside *outside = add(host, opened, is_ip6, ready, context);
 	if (outside != NULL) {
 		outside->is_echo = true;
-		outside->is_raw = is_raw;
+#ifdef __linux__
+		outside->is_id_replaced = !is_raw;
+#endif
 		tn_port_random(&outside->echo_id, sizeof outside->echo_id);
 	}
 	return outside;
@@ -107,7 +109,10 @@ static void send_echo(struct tn_outside *outside, const uint8_t address[16], uin
 	tn_bsd_send_to(outside->socket, message, ECHO_HEADER + length, &to, size);
 }
 
-/** Takes the next reply; other messages that a raw socket sees are passed over. */
+/**
+ * Takes the next reply; other messages that a socket may see, raw ones above all, are passed over. Some systems give IPv4 packets with their header, which no reply
+ * begins like.
+ */
 static ptrdiff_t receive_echo(struct tn_outside *outside, uint8_t address[16], uint16_t *sequence, uint8_t *bytes)
 {
 	uint8_t packet[60 + ECHO_HEADER + TN_OUTSIDE_DATAGRAM];
@@ -117,11 +122,11 @@ static ptrdiff_t receive_echo(struct tn_outside *outside, uint8_t address[16], u
 		int received = tn_bsd_receive_from(outside->socket, packet, sizeof packet, &from);
 		if (received < 0)
 			return -1;
-		size_t head = outside->is_raw && !outside->is_ip6 ? (packet[0] & 15) * 4u : 0, length = (size_t)received;
+		size_t head = !outside->is_ip6 && packet[0] >> 4 == 4 ? (packet[0] & 15) * 4u : 0, length = (size_t)received;
 		if (length < head + ECHO_HEADER || length - head - ECHO_HEADER > TN_OUTSIDE_DATAGRAM)
 			continue;
 		const uint8_t *message = packet + head;
-		if (message[0] != (outside->is_ip6 ? ECHO6 + 1 : 0) || (outside->is_raw && tn_load16be(message + 4) != outside->echo_id))
+		if (message[0] != (outside->is_ip6 ? ECHO6 + 1 : 0) || (!outside->is_id_replaced && tn_load16be(message + 4) != outside->echo_id))
 			continue;
 		tn_sockaddr_from(&from, address, &port);
 		*sequence = tn_load16be(message + 6);
