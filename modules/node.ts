@@ -18,7 +18,8 @@ import { HealthWatch, type LayerFacts } from "./health-watch.js";
 import { type Identity, openIdentity } from "./identity.js";
 import type { LinkChange } from "./link-state.js";
 import { LinkWatch } from "./link-watch.js";
-import { parseAddress } from "./netmap/address.js";
+import { NameResolver } from "./name-resolver.js";
+import { isTailnetAddress, parseAddress } from "./netmap/address.js";
 import { MapReader } from "./netmap/map-reader.js";
 import { Netmap } from "./netmap/netmap.js";
 import type { MapMessage, NetmapChange } from "./netmap/types.js";
@@ -60,6 +61,7 @@ const longestTimerMS = 86_400_000;
 export class Node implements SocketNode {
 	readonly netmap: Netmap;
 	readonly network: Network;
+	readonly resolver: NameResolver;
 	readonly ports = { tcp: new PortSet(portSeed()), udp: new PortSet(portSeed()) };
 	readonly #options: NodeOptions;
 	readonly #owner: NodeOwner;
@@ -100,8 +102,11 @@ export class Node implements SocketNode {
 		this.#limits = limitsOf(this.#link.counters());
 		if (!this.#limits.hasIPv6) this.netmap.self.leaveOutIPv6();
 		try {
+			if (!this.#limits.hasSubnets && (options.advertiseRoutes ?? []).length > 0)
+				throw new TailnetError("argument", "advertiseRoutes: this node was built without subnet routes (tailnet.subnet of its manifest)");
 			identity.port = this.#link.port;
 			this.network = new Network(this.#networkOwner());
+			this.resolver = new NameResolver(this, this.netmap.names, (address) => this.#isInside(address));
 			this.#paths = this.#makePaths();
 			this.#derp = new DERP({
 				maximumConnections: this.#limits.relays,
@@ -189,6 +194,10 @@ export class Node implements SocketNode {
 			"portmap.malformed": mapping.malformed,
 			"portmap.unexpected": mapping.unexpected,
 			"portmap.restarts": mapping.restarts,
+			"names.asked": this.resolver.counters.asked,
+			"names.cached": this.resolver.counters.cached,
+			"names.failed": this.resolver.counters.failed,
+			"names.refused": this.resolver.counters.refused,
 			"control.messages": this.#control.status.messages,
 			"control.updates": this.#control.status.updates,
 			"control.sessions": this.#control.status.sessions,
@@ -252,6 +261,11 @@ export class Node implements SocketNode {
 		}
 	}
 
+	/** Whether an address is asked through the tunnel. With an exit node everything is, also while there is none of that name: nothing goes out beside it. */
+	#isInside(address: Uint8Array): boolean {
+		return this.#options.exitNode !== undefined || isTailnetAddress(address) || this.netmap.route(address) >= 0;
+	}
+
 	canReach(address: Uint8Array): boolean {
 		return !this.#hasMap || this.netmap.route(address) >= 0;
 	}
@@ -270,6 +284,7 @@ export class Node implements SocketNode {
 		this.#paths.close();
 		this.#control.close();
 		this.network.close();
+		this.resolver.close();
 		this.#derp.close();
 		this.#link.close();
 		this.#box.close();
@@ -410,6 +425,7 @@ export class Node implements SocketNode {
 		const isFirst = !this.#hasMap;
 		this.#hasMap = true;
 		if (change.self || isFirst) this.#link.identity(this.#tunnelIdentity());
+		if (change.self || isFirst) this.#setSubnets();
 		if (change.filter || isFirst) this.#link.filter(this.netmap.filter, this.#options.shieldsUp === true);
 		this.#setRelayOnly(this.netmap.self.hasCapability(relayOnlyCapability));
 		if (change.derp) {
@@ -421,7 +437,13 @@ export class Node implements SocketNode {
 		this.#health.look();
 	}
 
+	/** What we forward to follows what control says, as long as we offer anything. */
+	#setSubnets(): void {
+		if ((this.#options.advertiseRoutes ?? []).length > 0) this.#link.subnets(this.netmap.subnets);
+	}
+
 	#netmapChanged(change: NetmapChange): void {
+		if (change.dns || change.self) this.resolver.forget();
 		this.#paths.netmapChanged(change);
 		this.#owner.peersChanged(change);
 		this.#armNetmap();

@@ -9,6 +9,7 @@
  *   half-open connections      the SYN is dropped
  *   stream rings               back pressure: the TCP window closes; writes are taken in part
  *   datagram ring of a socket  the datagram that came last is dropped
+ *   flows of subnet routes     a datagram flow that is silent longest gives way; a connection is refused (RST)
  *   staged packets of a peer   the oldest is dropped
  *   waiting packets            the address that waits longest gives way
  *   commands                   send() says no, the caller tries again
@@ -59,6 +60,15 @@
 #else
 #define TN_LACKS_IPV6 0
 #endif
+
+/** Whether subnet routes that we offer are served (tn_subnet.h), the flows of all peers together, and the prefixes. */
+#ifndef TN_SUBNET
+#define TN_SUBNET TN_PROFILE(0, 1)
+#endif
+#ifndef TN_SUBNET_FLOWS
+#define TN_SUBNET_FLOWS TN_PROFILE(8, 256)
+#endif
+#define TN_SUBNETS TN_PROFILE(4, 64)
 
 /** MTU of the tunnel, both families. protocol/tunnel.md §3.4 */
 #define TN_MTU 1280
@@ -252,6 +262,7 @@ _Static_assert(TN_HALF_OPEN >= 1 && TN_HALF_OPEN <= TN_SOCKETS, "tailnet.halfOpe
 _Static_assert(TN_IS_POWER_OF_TWO(TN_STREAM_SEND) && TN_STREAM_SEND >= 1024, "tailnet.streamSend: expected 1024, 2048, 4096 ... bytes");
 _Static_assert(TN_IS_POWER_OF_TWO(TN_STREAM_RECEIVE) && TN_STREAM_RECEIVE >= 2048, "tailnet.streamReceive: expected 2048, 4096, 8192 ... bytes");
 _Static_assert(TN_IS_POWER_OF_TWO(TN_DATAGRAM_RECEIVE) && TN_DATAGRAM_RECEIVE >= 2048, "tailnet.datagramReceive: expected 2048, 4096, 8192 ... bytes");
+_Static_assert(TN_SUBNET_FLOWS >= 2 && TN_SUBNET_FLOWS <= 1024, "tailnet.subnetFlows: expected 2 to 1024");
 _Static_assert(TN_REGIONS >= 2 && TN_REGIONS <= 64, "tailnet.regions: expected 2 (the home region and one of a peer) to 64");
 
 /** TSMP answers: pongs a second to one peer, rejects a second to all. */

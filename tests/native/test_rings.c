@@ -365,7 +365,7 @@ TN_TEST_DESKTOP("a gap that closes before more than 64 KB promises no more than 
 static unsigned out_of_order(const struct raw *raw)
 {
 	unsigned count = 0;
-	const struct tcp_pcb *pcb = tn_coalesce_find(7, raw->address4, 1234, netif_get_index(&raw->host->node->interface.netif));
+	const struct tcp_pcb *pcb = tn_coalesce_find(raw->host->address4, 7, raw->address4, 1234, netif_get_index(&raw->host->node->interface.netif));
 	for (const struct tcp_seg *segment = pcb != NULL ? pcb->ooseq : NULL; segment != NULL; segment = segment->next)
 		count++;
 	return count;

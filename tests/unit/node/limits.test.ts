@@ -61,6 +61,19 @@ describe("limits of the native core", () => {
 		expect(running().netmap.self.addresses.length).toBe(2);
 	});
 
+	test("subnets that nobody would forward to are not offered", () => {
+		testing.pools = { hasSubnet: 0 };
+		const options = { hostname: "a", controlURL: "http://192.0.2.1", peerSlots: 8 };
+		let code = "";
+		try {
+			new Node({ ...options, advertiseRoutes: ["10.1.0.0/24"] }, owner);
+		} catch (error) {
+			code = (error as { code: string }).code;
+		}
+		expect([code, tunnels.at(-1)?.isClosed]).toEqual(["argument", true]);
+		new Node(options, owner).close();
+	});
+
 	test("an option that the board lacks is a condition of health, and no reason to be degraded", () => {
 		testing.lacks = ["LWIP_IP4_REASSEMBLY: long datagrams do not arrive"];
 		const node = running();

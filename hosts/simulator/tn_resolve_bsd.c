@@ -3,24 +3,18 @@
  *
  * A look-up that nobody waits for any more cannot be ended. It keeps what it uses, this library too, mapped until it is over.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* dladdr */
-#endif
-#include <dlfcn.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <signal.h>
+#include "tn_keep_library.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
+#include "tn_bsd.h"
 #include "tn_resolve.h"
-#include "tn_thread_name.h"
+#include "tn_thread.h"
 
 struct tn_resolve {
-	pthread_mutex_t lock;
-	pthread_t thread;
+	tn_mutex lock;
+	tn_thread thread;
 	struct tn_client *client; /* NULL: nobody waits any more */
 	bool is_done;
 	int result;
@@ -45,11 +39,21 @@ static void add(struct tn_resolve *resolve, const struct addrinfo *found, int fa
 
 static void destroy(struct tn_resolve *resolve)
 {
-	pthread_mutex_destroy(&resolve->lock);
+	tn_bsd_end();
+	tn_mutex_destroy(&resolve->lock);
 	free(resolve);
 }
 
-static void *run(void *context)
+static bool is_no_name(int error)
+{
+#ifdef WSANO_DATA
+	if (error == WSANO_DATA)
+		return true;
+#endif
+	return error == 0 || error == EAI_NONAME;
+}
+
+static TN_THREAD_MAIN(run, context)
 {
 	struct tn_resolve *resolve = context;
 	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found = NULL;
@@ -61,32 +65,31 @@ static void *run(void *context)
 		freeaddrinfo(found);
 	}
 	if (resolve->result == 0)
-		resolve->result = error == 0 || error == EAI_NONAME ? TN_RESOLVE_NOT_FOUND : TN_RESOLVE_ERROR;
-	pthread_mutex_lock(&resolve->lock);
+		resolve->result = is_no_name(error) ? TN_RESOLVE_NOT_FOUND : TN_RESOLVE_ERROR;
+	tn_mutex_lock(&resolve->lock);
 	bool is_forgotten = resolve->client == NULL;
 	resolve->is_done = true;
 	if (!is_forgotten)
 		tn_client_signal(resolve->client);
-	pthread_mutex_unlock(&resolve->lock);
+	tn_mutex_unlock(&resolve->lock);
 	if (is_forgotten)
 		destroy(resolve);
-	return NULL;
+	return TN_THREAD_END;
 }
 
 struct tn_resolve *tn_resolve_open(const char *host, struct tn_client *client)
 {
-	sigset_t all, before;
-	struct tn_resolve *resolve = calloc(1, sizeof *resolve + strlen(host) + 1);
-	if (resolve == NULL)
+	if (!tn_bsd_begin())
 		return NULL;
-	pthread_mutex_init(&resolve->lock, NULL);
+	struct tn_resolve *resolve = calloc(1, sizeof *resolve + strlen(host) + 1);
+	if (resolve == NULL) {
+		tn_bsd_end();
+		return NULL;
+	}
+	tn_mutex_init(&resolve->lock);
 	strcpy(resolve->host, host);
 	resolve->client = client;
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	int error = pthread_create(&resolve->thread, NULL, run, resolve);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (error != 0) {
+	if (!tn_thread_start(&resolve->thread, run, resolve)) {
 		destroy(resolve);
 		return NULL;
 	}
@@ -95,36 +98,28 @@ struct tn_resolve *tn_resolve_open(const char *host, struct tn_client *client)
 
 int tn_resolve_take(struct tn_resolve *resolve, uint8_t addresses[TN_RESOLVE_MAX][16])
 {
-	pthread_mutex_lock(&resolve->lock);
+	tn_mutex_lock(&resolve->lock);
 	bool is_done = resolve->is_done;
-	pthread_mutex_unlock(&resolve->lock);
+	tn_mutex_unlock(&resolve->lock);
 	if (!is_done)
 		return TN_RESOLVE_WAIT;
 	memcpy(addresses, resolve->addresses, sizeof resolve->addresses);
 	return resolve->result;
 }
 
-/** The code of the thread stays where it is, whatever is unloaded. */
-static void keep_library(void)
-{
-	Dl_info info;
-	if (dladdr((void *)(uintptr_t)run, &info) != 0 && info.dli_fname != NULL)
-		(void)dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
-}
-
 void tn_resolve_close(struct tn_resolve *resolve)
 {
-	pthread_t thread = resolve->thread;
-	pthread_mutex_lock(&resolve->lock);
+	tn_thread thread = resolve->thread;
+	tn_mutex_lock(&resolve->lock);
 	bool is_done = resolve->is_done;
 	if (!is_done)
-		keep_library();
+		tn_keep_library((void *)(uintptr_t)run);
 	resolve->client = NULL;
-	pthread_mutex_unlock(&resolve->lock);
+	tn_mutex_unlock(&resolve->lock);
 	if (is_done) {
-		pthread_join(thread, NULL);
+		tn_thread_join(thread);
 		destroy(resolve);
 	} else {
-		pthread_detach(thread);
+		tn_thread_detach(thread);
 	}
 }

@@ -6,13 +6,9 @@
 #endif
 #include "tn_udp.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "tn_bytes.h"
+#include "tn_sockaddr.h"
 #ifdef __linux__
 #include <netinet/udp.h>
 #ifndef UDP_SEGMENT
@@ -40,87 +36,61 @@ static const int families[TN_UDP_FAMILIES] = {AF_INET, AF_INET6};
 
 static socklen_t to_sockaddr(struct sockaddr_storage *out, const uint8_t endpoint[TN_ENDPOINT], enum tn_udp_family family)
 {
-	memset(out, 0, sizeof *out);
-	if (family == TN_UDP_4) {
-		struct sockaddr_in *address = (struct sockaddr_in *)(void *)out;
-		address->sin_family = AF_INET;
-		memcpy(&address->sin_addr, endpoint + 12, 4);
-		memcpy(&address->sin_port, endpoint + 16, 2);
-		return sizeof *address;
-	}
-	struct sockaddr_in6 *address = (struct sockaddr_in6 *)(void *)out;
-	address->sin6_family = AF_INET6;
-	memcpy(&address->sin6_addr, endpoint, 16);
-	memcpy(&address->sin6_port, endpoint + 16, 2);
-	return sizeof *address;
+	return tn_sockaddr_to(out, endpoint, tn_load16be(endpoint + 16), family == TN_UDP_6);
 }
 
 static void from_sockaddr(uint8_t endpoint[TN_ENDPOINT], const struct sockaddr_storage *address)
 {
-	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	if (address->ss_family == AF_INET) {
-		const struct sockaddr_in *ip4 = (const struct sockaddr_in *)(const void *)address;
-		memcpy(endpoint, mapped, sizeof mapped);
-		memcpy(endpoint + 12, &ip4->sin_addr, 4);
-		memcpy(endpoint + 16, &ip4->sin_port, 2);
-	} else {
-		const struct sockaddr_in6 *ip6 = (const struct sockaddr_in6 *)(const void *)address;
-		memcpy(endpoint, &ip6->sin6_addr, 16);
-		memcpy(endpoint + 16, &ip6->sin6_port, 2);
-	}
+	uint16_t port;
+	tn_sockaddr_from(address, endpoint, &port);
+	tn_store16be(endpoint + 16, port);
 }
 
 static enum tn_udp_family family_of(const uint8_t endpoint[TN_ENDPOINT])
 {
-	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	return memcmp(endpoint, mapped, sizeof mapped) == 0 ? TN_UDP_4 : TN_UDP_6;
+	return tn_address_is_ip4(endpoint) ? TN_UDP_4 : TN_UDP_6;
 }
 
-static void set_option(int fd, int level, int name, int value)
+static void enlarge(tn_bsd socket)
 {
-	setsockopt(fd, level, name, &value, sizeof value);
-}
-
-static void enlarge(int fd)
-{
-	set_option(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
-	set_option(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
+	tn_bsd_set(socket, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
+	tn_bsd_set(socket, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
 #ifdef __linux__
 	/* Beyond the system's limit, where we may. */
-	set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER);
-	set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BUFFER);
-	set_option(fd, IPPROTO_UDP, UDP_GRO, 1);
+	tn_bsd_set(socket, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER);
+	tn_bsd_set(socket, SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BUFFER);
+	tn_bsd_set(socket, IPPROTO_UDP, UDP_GRO, 1);
 #endif
 }
 
-static int open_socket(enum tn_udp_family family, uint16_t port)
+/** @param is_taken set where the port is somebody else's */
+static tn_bsd open_socket(enum tn_udp_family family, uint16_t port, bool *is_taken)
 {
 	struct sockaddr_storage address;
 	uint8_t any[TN_ENDPOINT] = {0};
-	int fd = socket(families[family], SOCK_DGRAM, 0);
-	if (fd < 0)
-		return -1;
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	tn_bsd socket = tn_bsd_open(families[family], SOCK_DGRAM, 0);
+	if (socket == TN_BSD_NONE)
+		return TN_BSD_NONE;
 	if (family == TN_UDP_6)
-		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+		tn_bsd_set(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	any[16] = (uint8_t)(port >> 8);
 	any[17] = (uint8_t)port;
 	socklen_t length = to_sockaddr(&address, any, family);
-	if (bind(fd, (const struct sockaddr *)(const void *)&address, length) != 0) {
-		close(fd);
-		return -1;
+	if (bind(socket, (const struct sockaddr *)(const void *)&address, length) != 0) {
+		*is_taken |= tn_bsd_last_fault() == TN_BSD_TAKEN;
+		tn_bsd_close(socket);
+		return TN_BSD_NONE;
 	}
-	enlarge(fd);
-	return fd;
+	enlarge(socket);
+	return socket;
 }
 
-static uint16_t port_of(int fd)
+static uint16_t port_of(tn_bsd socket)
 {
 	struct sockaddr_storage address;
 	socklen_t length = sizeof address;
 	uint8_t endpoint[TN_ENDPOINT];
-	if (getsockname(fd, (struct sockaddr *)(void *)&address, &length) != 0)
+	if (getsockname(socket, (struct sockaddr *)(void *)&address, &length) != 0)
 		return 0;
 	from_sockaddr(endpoint, &address);
 	return (uint16_t)(endpoint[16] << 8 | endpoint[17]);
@@ -129,9 +99,9 @@ static uint16_t port_of(int fd)
 void tn_udp_close(struct tn_udp *udp)
 {
 	for (size_t i = 0; i < TN_UDP_FAMILIES; i++) {
-		if (udp->sockets[i] >= 0)
-			close(udp->sockets[i]);
-		udp->sockets[i] = -1;
+		if (udp->sockets[i] != TN_BSD_NONE)
+			tn_bsd_close(udp->sockets[i]);
+		udp->sockets[i] = TN_BSD_NONE;
 	}
 	udp->port = 0;
 }
@@ -142,15 +112,15 @@ bool tn_udp_open(struct tn_udp *udp, uint16_t port)
 	udp->port = 0;
 	for (unsigned i = 0; i < BIND_TRIES; i++) {
 		uint16_t wanted = i == 0 ? port : 0;
-		udp->sockets[TN_UDP_4] = open_socket(TN_UDP_4, wanted);
-		bool is_taken = udp->sockets[TN_UDP_4] < 0 && errno == EADDRINUSE;
-		if (udp->sockets[TN_UDP_4] >= 0)
+		bool is_taken = false;
+		udp->sockets[TN_UDP_4] = open_socket(TN_UDP_4, wanted, &is_taken);
+		if (udp->sockets[TN_UDP_4] != TN_BSD_NONE)
 			wanted = port_of(udp->sockets[TN_UDP_4]);
-		udp->sockets[TN_UDP_6] = open_socket(TN_UDP_6, wanted);
-		is_taken |= udp->sockets[TN_UDP_6] < 0 && errno == EADDRINUSE;
-		if (udp->sockets[TN_UDP_4] < 0 && udp->sockets[TN_UDP_6] >= 0)
+		udp->sockets[TN_UDP_6] = open_socket(TN_UDP_6, wanted, &is_taken);
+		const bool has_6 = udp->sockets[TN_UDP_6] != TN_BSD_NONE;
+		if (udp->sockets[TN_UDP_4] == TN_BSD_NONE && has_6)
 			wanted = port_of(udp->sockets[TN_UDP_6]);
-		if ((udp->sockets[TN_UDP_4] >= 0 || udp->sockets[TN_UDP_6] >= 0) && (!is_taken || i == BIND_TRIES - 1)) {
+		if ((udp->sockets[TN_UDP_4] != TN_BSD_NONE || has_6) && (!is_taken || i == BIND_TRIES - 1)) {
 			udp->port = wanted;
 			return true;
 		}
@@ -222,14 +192,21 @@ bool tn_udp_receive(struct tn_udp *udp, enum tn_udp_family family, uint8_t *buff
 
 #else
 
+/** Whether a fault is that of one datagram, behind which others may be: one too long, or an answer to one that was sent. */
+static bool is_of_one(enum tn_bsd_fault fault)
+{
+	return fault == TN_BSD_TOO_LONG || fault == TN_BSD_INTERRUPTED || fault == TN_BSD_RESET || fault == TN_BSD_REFUSED;
+}
+
 bool tn_udp_receive(struct tn_udp *udp, enum tn_udp_family family, uint8_t *buffer, tn_udp_datagram callback, void *context)
 {
 	for (size_t i = 0; i < MESSAGES; i++) {
 		struct sockaddr_storage address;
-		socklen_t length = sizeof address;
 		uint8_t endpoint[TN_ENDPOINT];
 		uint8_t *at = buffer + i * MESSAGE_BYTES;
-		ssize_t size = recvfrom(udp->sockets[family], at, MESSAGE_BYTES, 0, (struct sockaddr *)(void *)&address, &length);
+		int size = tn_bsd_receive_from(udp->sockets[family], at, MESSAGE_BYTES, &address);
+		if (size < 0 && is_of_one(tn_bsd_last_fault()))
+			continue;
 		if (size < 0)
 			return false;
 		from_sockaddr(endpoint, &address);
@@ -240,36 +217,30 @@ bool tn_udp_receive(struct tn_udp *udp, enum tn_udp_family family, uint8_t *buff
 
 #endif
 
-/** What the caller shall do about errno after a send. */
+/** What the caller shall do about the fault of a send. */
 enum reaction { GIVE_UP, AGAIN, ONE_BY_ONE };
 
-static enum reaction react(struct tn_udp *udp, int fd, const struct tn_out_run *run, tn_udp_error callback, void *context)
+static enum reaction react(struct tn_udp *udp, enum tn_bsd_fault fault, const struct tn_out_run *run, tn_udp_error callback, void *context)
 {
-	switch (errno) {
-	case EINTR:
+	enum tn_udp_family family = family_of(run->endpoint);
+	switch (fault) {
+	case TN_BSD_INTERRUPTED:
 		return AGAIN;
-	case EAGAIN:
-	case ENOBUFS: {
-		struct pollfd wait = {.fd = fd, .events = POLLOUT};
-		bool is_queue = errno == ENOBUFS;
-		int ready = poll(&wait, 1, FULL_WAIT_MS);
-		udp->is_full[family_of(run->endpoint)] = ready == 0;
-		return ready > 0 && (wait.revents & POLLOUT) != 0 && !is_queue ? AGAIN : GIVE_UP;
+	case TN_BSD_WAIT:
+	case TN_BSD_QUEUE: {
+		int room = tn_bsd_wait_for_room(udp->sockets[family], FULL_WAIT_MS);
+		udp->is_full[family] = room == 0;
+		return room > 0 && fault != TN_BSD_QUEUE ? AGAIN : GIVE_UP;
 	}
-	case EIO:
-	case EINVAL:
-	case EOPNOTSUPP:
+	case TN_BSD_UNSUPPORTED:
 		if (run->segments > 1 && udp->can_segment) {
 			udp->can_segment = false;
 			return ONE_BY_ONE;
 		}
 		return GIVE_UP;
-	case EMSGSIZE:
+	case TN_BSD_TOO_LONG:
 		return GIVE_UP;
-	case EBADF:
-	case ENOTSOCK:
-	case ENODEV:
-	case ENXIO:
+	case TN_BSD_DEAD:
 		callback(context, TN_UDP_DEAD, run->endpoint);
 		return GIVE_UP;
 	default:
@@ -278,19 +249,28 @@ static enum reaction react(struct tn_udp *udp, int fd, const struct tn_out_run *
 	}
 }
 
+/** Whether the other datagrams of a run fare the same. */
+static bool is_of_run(enum tn_bsd_fault fault)
+{
+	return fault != TN_BSD_WAIT && fault != TN_BSD_INTERRUPTED && fault != TN_BSD_QUEUE && fault != TN_BSD_TOO_LONG;
+}
+
 static void send_one_by_one(struct tn_udp *udp, const struct tn_out *out, const struct tn_out_run *run, tn_udp_error callback, void *context)
 {
 	struct sockaddr_storage address;
 	enum tn_udp_family family = family_of(run->endpoint);
 	socklen_t address_length = to_sockaddr(&address, run->endpoint, family);
-	int fd = udp->sockets[family];
 	bool is_told = false;
 	for (uint32_t at = 0; at < run->length && !is_told && !udp->is_full[family];) {
 		uint32_t length = run->length - at < run->segment ? run->length - at : run->segment;
-		ssize_t sent = sendto(fd, out->bytes + run->offset + at, length, 0, (const struct sockaddr *)(const void *)&address, address_length);
-		if (sent >= 0 || react(udp, fd, run, callback, context) != AGAIN)
+		if (tn_bsd_send_to(udp->sockets[family], out->bytes + run->offset + at, length, &address, address_length) >= 0) {
 			at += length;
-		is_told = sent < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != EMSGSIZE;
+			continue;
+		}
+		enum tn_bsd_fault fault = tn_bsd_last_fault();
+		if (react(udp, fault, run, callback, context) != AGAIN)
+			at += length;
+		is_told = is_of_run(fault);
 	}
 }
 
@@ -338,7 +318,7 @@ static uint32_t send_runs(struct tn_udp *udp, const struct tn_out *out, uint32_t
 	int sent = sendmmsg(udp->sockets[family], messages, count, 0);
 	if (sent > 0)
 		return (uint32_t)sent;
-	switch (react(udp, udp->sockets[family], &out->runs[first], callback, context)) {
+	switch (react(udp, tn_bsd_last_fault(), &out->runs[first], callback, context)) {
 	case AGAIN:
 		return 0;
 	case ONE_BY_ONE:
@@ -365,7 +345,7 @@ void tn_udp_send(struct tn_udp *udp, const struct tn_out *out, tn_udp_error call
 	for (uint32_t i = 0; i < out->run_count;) {
 		if (udp->is_full[family_of(out->runs[i].endpoint)]) {
 			i++;
-		} else if (udp->sockets[family_of(out->runs[i].endpoint)] < 0) {
+		} else if (udp->sockets[family_of(out->runs[i].endpoint)] == TN_BSD_NONE) {
 			callback(context, TN_UDP_UNREACHABLE, out->runs[i].endpoint);
 			i++;
 		} else {

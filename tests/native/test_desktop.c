@@ -1,48 +1,56 @@
 /*
- * The POSIX host (hosts/posix) without its thread: a node on real UDP sockets of the loopback whose turns are made by the test, and one raw WireGuard peer.
+ * The desktop host (hosts/desktop) without its thread: a node on real UDP sockets of the loopback whose turns are made by the test, and one raw WireGuard peer.
  */
 #define TN_TEST_OWN_RANDOM
 #include "tn_test.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <sys/socket.h>
+#include "tn_bsd.h"
 
 /** A kernel whose send buffers are full, on wish, and how often that was waited for. */
 static bool is_full;
 static unsigned waits;
 
-static int poll_or_wait(struct pollfd *fds, nfds_t count, int timeout)
+static int wait_or_not(tn_bsd socket, int timeout_ms)
 {
 	waits++;
-	return is_full ? 0 : poll(fds, count, timeout);
+	return is_full ? 0 : tn_bsd_wait_for_room(socket, timeout_ms);
 }
 
+static int send_one_or_not(tn_bsd socket, const void *bytes, size_t length, const struct sockaddr_storage *to, socklen_t to_length)
+{
+	return is_full ? -1 : tn_bsd_send_to(socket, bytes, length, to, to_length);
+}
+
+static enum tn_bsd_fault fault_or_full(void)
+{
+	return is_full ? TN_BSD_WAIT : tn_bsd_last_fault();
+}
+
+#ifdef __linux__
 static int send_or_not(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-	if (!is_full)
-		return sendmmsg(fd, messages, count, flags);
-	errno = EAGAIN;
-	return -1;
+	return is_full ? -1 : sendmmsg(fd, messages, count, flags);
 }
-
-static ssize_t send_one_or_not(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *address, socklen_t size)
-{
-	if (!is_full)
-		return sendto(fd, bytes, length, flags, address, size);
-	errno = EAGAIN;
-	return -1;
-}
-
-#define poll poll_or_wait
 #define sendmmsg send_or_not
-#define sendto send_one_or_not
-#include "../../hosts/posix/tn_link.c"
-#include "../../hosts/posix/tn_posix.c"
-#include "../../hosts/posix/tn_udp.c"
-#undef poll
+#endif
+
+#define tn_bsd_wait_for_room wait_or_not
+#define tn_bsd_send_to send_one_or_not
+#define tn_bsd_last_fault fault_or_full
+#include "../../hosts/desktop/tn_desktop.c"
+#include "../../hosts/desktop/tn_outside_bsd.c"
+#include "../../hosts/desktop/tn_udp.c"
+#undef tn_bsd_wait_for_room
+#undef tn_bsd_send_to
+#undef tn_bsd_last_fault
 #undef sendmmsg
-#undef sendto
+#ifdef _WIN32
+#include "../../hosts/win32/tn_link_win32.c"
+#include "../../hosts/win32/tn_wait_win32.c"
+#else
+#include "../../hosts/posix/tn_link_posix.c"
+#include "../../hosts/posix/tn_wait_posix.c"
+#endif
 #include "tn_bytes.h"
 #include "tn_checksum.h"
 #include "tn_packet.h"
@@ -58,12 +66,12 @@ static const uint8_t stranger4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 
 
 /** The node under test, and the peer's side: its device, and a socket of each family. */
 struct scene {
-	struct tn_host posix;
+	struct tn_host desktop;
 	uint8_t private_key[32], public_key[32];
 	struct tn_wg wg;
 	struct tn_wg_peer peers[1];
 	struct tn_wg_index indices[TN_WG_INDICES(1)];
-	int sockets[TN_UDP_FAMILIES];
+	tn_bsd sockets[TN_UDP_FAMILIES];
 	uint64_t now;
 	uint32_t listener, datagrams;
 	uint8_t events[64][2304];
@@ -97,9 +105,9 @@ static void say(struct scene *scene, enum tn_udp_family family, const uint8_t *b
 		endpoint[10] = endpoint[11] = 0xff;
 		endpoint[12] = 127;
 	}
-	tn_store16be(endpoint + 16, scene->posix.udp.port);
+	tn_store16be(endpoint + 16, scene->desktop.udp.port);
 	socklen_t size = to_sockaddr(&address, endpoint, family);
-	CHECK_EQ(sendto(scene->sockets[family], bytes, length, 0, (const struct sockaddr *)(const void *)&address, size), length);
+	CHECK_EQ(tn_bsd_send_to(scene->sockets[family], bytes, length, &address, size), length);
 }
 
 static void from_peer(void *context, unsigned slot, const uint8_t *datagram, size_t length)
@@ -111,10 +119,10 @@ static void from_peer(void *context, unsigned slot, const uint8_t *datagram, siz
 /** One turn of the node with all that has arrived; then the VM takes its events. */
 static void play(struct scene *scene)
 {
-	scene->posix.is_readable[TN_UDP_4] = scene->posix.is_readable[TN_UDP_6] = true;
-	turn(&scene->posix, ++scene->now);
-	tn_node_vm_wake(scene->posix.node);
-	while (scene->event_count < 64 && tn_node_vm_receive(scene->posix.node, scene->events[scene->event_count], sizeof scene->events[0]) > 0)
+	scene->desktop.is_readable[TN_UDP_4] = scene->desktop.is_readable[TN_UDP_6] = true;
+	turn(&scene->desktop, ++scene->now);
+	tn_node_vm_wake(scene->desktop.node);
+	while (scene->event_count < 64 && tn_node_vm_receive(scene->desktop.node, scene->events[scene->event_count], sizeof scene->events[0]) > 0)
 		scene->event_count++;
 }
 
@@ -123,8 +131,8 @@ static size_t hear(struct scene *scene, uint8_t *packet)
 {
 	uint8_t datagram[2048], source[TN_ENDPOINT] = {1};
 	size_t length = 0;
-	ssize_t size;
-	while ((size = recv(scene->sockets[TN_UDP_4], datagram, sizeof datagram, MSG_DONTWAIT)) > 0) {
+	int size;
+	while ((size = tn_bsd_receive(scene->sockets[TN_UDP_4], datagram, sizeof datagram)) > 0) {
 		struct tn_wg_in in = {.kind = TN_WG_NOTHING};
 		tn_wg_receive(&scene->wg, datagram, (size_t)size, source, sizeof source, scene->now, &in);
 		if (in.reply_to != TN_WG_REPLY_NONE)
@@ -173,7 +181,7 @@ static void command(struct scene *scene, uint8_t *record, size_t length, uint8_t
 {
 	record[0] = type;
 	tn_store16le(record + 2, argument);
-	CHECK(tn_node_vm_send(scene->posix.node, record, length));
+	CHECK(tn_node_vm_send(scene->desktop.node, record, length));
 }
 
 static void open_filter(struct scene *scene)
@@ -206,9 +214,9 @@ static struct scene *begin(void)
 {
 	struct scene *scene = calloc(1, sizeof *scene);
 	const struct tn_wg_host host = {.context = scene, .has_staged = has_staged, .send = from_peer, .drop_staged = drop, .idle = drop};
-	uint8_t identity[108] = {TN_COMMAND_IDENTITY}, peer[64 + 18] = {0}, path[36] = {0}, record[8], packet[BUFFER], node_key[32], node_public[32];
-	struct tn_udp own = {.sockets = {-1, -1}};
-	CHECK(sodium_init() >= 0);
+	uint8_t identity[108] = {TN_COMMAND_IDENTITY}, peer[64 + 18] = {0}, path[36] = {0}, record[8] = {0}, packet[BUFFER], node_key[32], node_public[32];
+	struct tn_udp own = {.sockets = {TN_BSD_NONE, TN_BSD_NONE}};
+	CHECK(sodium_init() >= 0 && tn_bsd_begin());
 	scene->now = 1000000;
 	tn_x25519_generate(node_key, node_public);
 	tn_x25519_generate(scene->private_key, scene->public_key);
@@ -216,12 +224,12 @@ static struct scene *begin(void)
 	memcpy(identity + 68, own4 + 12, 4);
 	tn_store64le(identity + 92, 1700000000000u);
 	tn_store64le(identity + 100, 1900000000);
-	pthread_mutex_init(&scene->posix.lock, NULL);
-	scene->posix.wake = nothing;
-	CHECK(tn_udp_open(&scene->posix.udp, 0) && tn_udp_open(&own, 0));
+	tn_mutex_init(&scene->desktop.lock);
+	scene->desktop.wake = nothing;
+	CHECK(tn_udp_open(&scene->desktop.udp, 0) && tn_udp_open(&own, 0));
 	memcpy(scene->sockets, own.sockets, sizeof own.sockets);
-	scene->posix.node = tn_node_create(identity, sizeof identity, &scene->posix);
-	CHECK(scene->posix.node != NULL && tn_node_start(scene->posix.node, scene->now));
+	scene->desktop.node = tn_node_create(identity, sizeof identity, &scene->desktop);
+	CHECK(scene->desktop.node != NULL && tn_node_start(scene->desktop.node, scene->now));
 	CHECK(allocate_buffers());
 	open_filter(scene);
 	tn_store32le(peer + 4, 1u << 16);
@@ -238,10 +246,10 @@ static struct scene *begin(void)
 	tn_store16be(path + 24, own.port);
 	tn_store64le(path + 28, UINT64_MAX);
 	command(scene, path, sizeof path, TN_COMMAND_PATH, 0);
-	scene->listener = tn_node_vm_open(scene->posix.node);
+	scene->listener = tn_node_vm_open(scene->desktop.node);
 	tn_store32le(record + 4, scene->listener);
 	command(scene, record, sizeof record, TN_COMMAND_TCP_LISTEN, 7);
-	scene->datagrams = tn_node_vm_open(scene->posix.node);
+	scene->datagrams = tn_node_vm_open(scene->desktop.node);
 	tn_store32le(record + 4, scene->datagrams);
 	command(scene, record, sizeof record, TN_COMMAND_UDP_BIND, 9);
 	play(scene);
@@ -258,13 +266,14 @@ static struct scene *begin(void)
 
 static void end(struct scene *scene)
 {
-	tn_node_stop(scene->posix.node, scene->now);
-	tn_node_destroy(scene->posix.node);
-	tn_udp_close(&scene->posix.udp);
+	tn_node_stop(scene->desktop.node, scene->now);
+	tn_node_destroy(scene->desktop.node);
+	tn_udp_close(&scene->desktop.udp);
 	for (size_t i = 0; i < TN_UDP_FAMILIES; i++)
-		close(scene->sockets[i]);
-	pthread_mutex_destroy(&scene->posix.lock);
+		tn_bsd_close(scene->sockets[i]);
+	tn_mutex_destroy(&scene->desktop.lock);
 	free(scene);
+	tn_bsd_end();
 }
 
 /** The n-th event of a type, or NULL. */
@@ -300,24 +309,87 @@ TN_TEST("what arrives by one family does not touch a packet of the other that wa
 	say(scene, TN_UDP_6, forged, TN_WG_HEADER + PACKET + TN_TAG_SIZE);
 	play(scene);
 	CHECK(event_of(scene, TN_EVENT_UDP_RECEIVED) == NULL);
-	CHECK_EQ(tn_node_vm_read(scene->posix.node, stream, got, sizeof got), PACKET - 40);
+	CHECK_EQ(tn_node_vm_read(scene->desktop.node, stream, got, sizeof got), PACKET - 40);
 	CHECK(got[0] == 't' && got[PACKET - 41] == 't');
 	end(scene);
 }
 
 TN_TEST("a port that is taken for one family only is not used for the other alone")
 {
+	CHECK(tn_bsd_begin());
 	for (unsigned family = 0; family < TN_UDP_FAMILIES; family++) {
-		int other = open_socket((enum tn_udp_family)family, 0);
-		struct tn_udp udp = {.sockets = {-1, -1}};
-		REQUIRE(other >= 0);
+		bool is_taken = false;
+		tn_bsd other = open_socket((enum tn_udp_family)family, 0, &is_taken);
+		struct tn_udp udp = {.sockets = {TN_BSD_NONE, TN_BSD_NONE}};
+		REQUIRE(other != TN_BSD_NONE);
 		uint16_t taken = port_of(other);
 		CHECK(tn_udp_open(&udp, taken));
-		CHECK(udp.sockets[TN_UDP_4] >= 0 && udp.sockets[TN_UDP_6] >= 0);
+		CHECK(udp.sockets[TN_UDP_4] != TN_BSD_NONE && udp.sockets[TN_UDP_6] != TN_BSD_NONE);
 		CHECK(udp.port != taken && port_of(udp.sockets[TN_UDP_4]) == udp.port && port_of(udp.sockets[TN_UDP_6]) == udp.port);
 		tn_udp_close(&udp);
-		close(other);
+		tn_bsd_close(other);
 	}
+	tn_bsd_end();
+}
+
+/** Waits for the sockets of the network below as the thread does. */
+static void wait_outside(struct scene *scene, struct tn_wait *wait)
+{
+	tn_wait_begin(wait);
+	tn_outside_wait(&scene->desktop.outside, wait);
+	tn_wait_for(wait, 5000);
+	CHECK_EQ(tn_outside_waited(&scene->desktop.outside, wait, 0), scene->desktop.outside.count);
+	CHECK(tn_outside_is_ready(&scene->desktop));
+}
+
+TN_TEST("a question goes out by the network below and its answer comes back, over both families; the socket ends with its handle")
+{
+	struct scene *scene = begin();
+	struct tn_wait *wait = tn_wait_open();
+	uint8_t record[64] = {0}, got[64];
+	REQUIRE(wait != NULL);
+	uint32_t handle = tn_node_vm_open(scene->desktop.node);
+	tn_store32le(record + 4, handle);
+	record[1] = 1;
+	command(scene, record, 8, TN_COMMAND_UDP_BIND, 0);
+	play(scene);
+	CHECK_EQ(scene->desktop.outside.count, 2);
+	for (unsigned family = 0; family < TN_UDP_FAMILIES; family++) {
+		bool is_taken = false;
+		tn_bsd server = open_socket((enum tn_udp_family)family, 0, &is_taken);
+		struct sockaddr_storage from;
+		uint8_t address[16];
+		uint16_t port;
+		memset(record, 0, sizeof record);
+		tn_store32le(record + 4, handle);
+		record[23] = 1;
+		if (family == TN_UDP_4) {
+			record[18] = record[19] = 0xff;
+			record[20] = 127;
+		}
+		memcpy(record + 24, "who?", 4);
+		command(scene, record, 28, TN_COMMAND_UDP_SEND, port_of(server));
+		play(scene);
+		REQUIRE(tn_bsd_receive_from(server, got, sizeof got, &from) == 4 && memcmp(got, "who?", 4) == 0);
+		tn_sockaddr_from(&from, address, &port);
+		socklen_t size = tn_sockaddr_to(&from, address, port, family == TN_UDP_6);
+		CHECK_EQ(tn_bsd_send_to(server, "me", 2, &from, size), 2);
+		scene->event_count = 0;
+		wait_outside(scene, wait);
+		play(scene);
+		const uint8_t *event = event_of(scene, TN_EVENT_UDP_RECEIVED);
+		REQUIRE(event != NULL);
+		CHECK(tn_load16le(event + 2) == port_of(server) && memcmp(event + 8, record + 8, 16) == 0 && memcmp(event + 24, "me", 2) == 0);
+		CHECK(!tn_outside_is_ready(&scene->desktop));
+		tn_bsd_close(server);
+	}
+	memset(record, 0, sizeof record);
+	tn_store32le(record + 4, handle);
+	command(scene, record, 8, TN_COMMAND_SOCKET_CLOSE, 0);
+	play(scene);
+	CHECK_EQ(scene->desktop.outside.count, 0);
+	tn_wait_close(wait);
+	end(scene);
 }
 
 static void ignore_error(void *context, enum tn_udp_fault fault, const uint8_t endpoint[TN_ENDPOINT])
@@ -331,9 +403,9 @@ TN_TEST("a socket whose buffer stays full is waited for once in a batch, and the
 {
 	static uint8_t bytes[TN_OUT_BYTES];
 	static struct tn_out out;
-	struct tn_udp udp = {.sockets = {-1, -1}};
+	struct tn_udp udp = {.sockets = {TN_BSD_NONE, TN_BSD_NONE}};
 	uint8_t endpoint[TN_ENDPOINT] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1, 0, 9};
-	CHECK(tn_udp_open(&udp, 0));
+	CHECK(tn_bsd_begin() && tn_udp_open(&udp, 0));
 	for (unsigned can_segment = 0; can_segment < 2; can_segment++) {
 		tn_out_init(&out, bytes, sizeof bytes);
 		for (unsigned i = 0; tn_out_has_room(&out, 100); i++) {
@@ -348,4 +420,5 @@ TN_TEST("a socket whose buffer stays full is waited for once in a batch, and the
 		CHECK_EQ(waits, 1);
 	}
 	tn_udp_close(&udp);
+	tn_bsd_end();
 }

@@ -3,11 +3,7 @@
  */
 #include "tn_link.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdint.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <stdlib.h>
 #ifdef __linux__
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -15,20 +11,25 @@
 #include <net/route.h>
 #endif
 
-int tn_link_open(void)
+struct tn_link {
+	int fd;
+};
+
+static int open_news(void)
 {
+	int fd;
 #ifdef __linux__
 	struct sockaddr_nl groups = {
 	    .nl_family = AF_NETLINK,
 	    .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
 	};
-	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 	if (fd >= 0 && bind(fd, (const struct sockaddr *)(const void *)&groups, sizeof groups) != 0) {
 		close(fd);
 		fd = -1;
 	}
 #else
-	int fd = socket(PF_ROUTE, SOCK_RAW, 0);
+	fd = socket(PF_ROUTE, SOCK_RAW, 0);
 #endif
 	if (fd >= 0) {
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -37,15 +38,39 @@ int tn_link_open(void)
 	return fd;
 }
 
-bool tn_link_take(int fd)
+struct tn_link *tn_link_open(struct tn_wait *wait)
+{
+	struct tn_link *link = calloc(1, sizeof *link);
+	(void)wait;
+	if (link != NULL && (link->fd = open_news()) < 0) {
+		free(link);
+		link = NULL;
+	}
+	return link;
+}
+
+void tn_link_close(struct tn_link *link)
+{
+	if (link != NULL)
+		close(link->fd);
+	free(link);
+}
+
+tn_bsd tn_link_socket(const struct tn_link *link)
+{
+	return link != NULL ? link->fd : TN_BSD_NONE;
+}
+
+bool tn_link_take(struct tn_link *link)
 {
 	uint8_t news[8192];
 	bool has_news = false;
-	for (;;) {
-		ssize_t size = recv(fd, news, sizeof news, 0);
+	while (link != NULL) {
+		ssize_t size = recv(link->fd, news, sizeof news, 0);
 		if (size > 0 || (size < 0 && errno == ENOBUFS)) /* ENOBUFS: some were lost */
 			has_news = true;
 		else if (size == 0 || errno != EINTR)
 			return has_news;
 	}
+	return false;
 }

@@ -1,20 +1,20 @@
 /*
- * The system's trusted roots, read once while there are TLS sessions. SSL_CERT_FILE names another file.
+ * The system's trusted roots, read once while there are TLS sessions. SSL_CERT_FILE names a file that takes their place.
  */
+#include "tn_roots.h"
+
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
-#include <pthread.h>
 #include <stdlib.h>
 
+#include "tn_thread.h"
 #include "tn_tls.h"
 
-static const char *const files[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", NULL};
-
 static struct {
-	pthread_mutex_t lock;
+	tn_mutex lock;
 	bool is_read;
 	mbedtls_x509_crt chain;
-} roots = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} roots = {.lock = TN_MUTEX_OPEN};
 
 /** The lock is held. Single certificates of the file that Mbed TLS cannot read are left out. */
 static void read_roots(void)
@@ -24,18 +24,15 @@ static void read_roots(void)
 	roots.is_read = true;
 	if (named != NULL && mbedtls_x509_crt_parse_file(&roots.chain, named) >= 0)
 		return;
-	for (size_t i = 0; files[i] != NULL; i++) {
-		if (mbedtls_x509_crt_parse_file(&roots.chain, files[i]) >= 0)
-			return;
-	}
+	tn_roots_read(&roots.chain);
 }
 
 bool tn_tls_host_roots(void *configuration)
 {
-	pthread_mutex_lock(&roots.lock);
+	tn_mutex_lock(&roots.lock);
 	if (!roots.is_read)
 		read_roots();
-	pthread_mutex_unlock(&roots.lock);
+	tn_mutex_unlock(&roots.lock);
 	mbedtls_ssl_conf_ca_chain(configuration, &roots.chain, NULL);
 	return roots.chain.version != 0;
 }
@@ -49,9 +46,9 @@ void tn_tls_host_look(void *certificate, int depth, uint32_t *flags)
 
 void tn_tls_host_forget(void)
 {
-	pthread_mutex_lock(&roots.lock);
+	tn_mutex_lock(&roots.lock);
 	if (roots.is_read)
 		mbedtls_x509_crt_free(&roots.chain);
 	roots.is_read = false;
-	pthread_mutex_unlock(&roots.lock);
+	tn_mutex_unlock(&roots.lock);
 }

@@ -8,12 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "tn_bsd.h"
 #include "tn_out.h"
 
 enum tn_udp_family { TN_UDP_4 = 0, TN_UDP_6 = 1, TN_UDP_FAMILIES = 2 };
 
 struct tn_udp {
-	int sockets[TN_UDP_FAMILIES]; /* -1: none */
+	tn_bsd sockets[TN_UDP_FAMILIES]; /* TN_BSD_NONE: none */
 	uint16_t port;
 	bool can_segment;              /* until the kernel refuses */
 	bool is_full[TN_UDP_FAMILIES]; /* in this batch: the socket was waited for in vain */
