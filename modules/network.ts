@@ -131,6 +131,11 @@ export class Network {
 		this.update("home-unreachable");
 	}
 
+	/** A peer is reached directly. Where UDP was blocked that is news: an idle node would not look again by itself. */
+	udpHeard(): void {
+		if (this.#udp === false) this.update("udp-heard");
+	}
+
 	/** Looks again, soon: one look for all who ask before it begins; one that is under way is followed by another. */
 	update(reason: UpdateReason): void {
 		if (!this.#closed && !this.#isDue) this.#schedule.request(reason);

@@ -378,7 +378,10 @@ export class Node implements SocketNode {
 			peerSlots: Math.min(this.#options.peerSlots, this.#limits.peers),
 			regionCode: (region) => this.regionCode(region),
 			endpointsWanted: () => this.network.update("refresh-for-peering"),
-			pathChanged: (index) => this.#owner.pathChanged(index),
+			pathChanged: (index) => {
+				if (this.#paths.view(index)?.trusted) this.network.udpHeard();
+				this.#owner.pathChanged(index);
+			},
 		});
 	}
 
