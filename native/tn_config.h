@@ -137,6 +137,8 @@
 #endif
 
 /** Addresses that nobody is configured for and for which a packet waits. */
+/** Packets that wait for one address, at most: several connections may be opened at once. */
+#define TN_WAITING_PER_ADDRESS TN_PROFILE(2, 8)
 #ifndef TN_WAITING
 #define TN_WAITING TN_PROFILE(4, 32)
 #endif

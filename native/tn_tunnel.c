@@ -307,6 +307,12 @@ void tn_tunnel_derp_gone(struct tn_tunnel *tunnel, uint16_t region, const uint8_
 		tunnel->peers[slot].learned_region = 0;
 }
 
+static bool has_route(void *context, const struct tn_waiting_packet *packet)
+{
+	const struct tn_tunnel *tunnel = context;
+	return tn_routes_destination(&tunnel->routes, packet->version, packet->address) >= 0;
+}
+
 void tn_tunnel_settle(struct tn_tunnel *tunnel)
 {
 	for (size_t i = 0; i < TN_WAITING; i++) {
@@ -317,14 +323,14 @@ void tn_tunnel_settle(struct tn_tunnel *tunnel)
 			if (message->length > 0 && tunnel->now - message->asked_at < TN_WAITING_KEEP_MS)
 				tn_tunnel_receive(tunnel, &origin, message->bytes, message->length);
 		}
-		struct tn_waiting_packet *packet = &tunnel->waiting.packets[i];
-		if (packet->used && tn_routes_destination(&tunnel->routes, packet->version, packet->address) >= 0) {
-			packet->used = false;
-			if (tunnel->now - packet->asked_at < TN_WAITING_KEEP_MS) {
-				memcpy(tn_tunnel_place(tunnel), packet->bytes, packet->length);
-				tn_tunnel_output(tunnel, packet->length);
-			}
-		}
+	}
+	struct tn_waiting_packet *packet;
+	while ((packet = tn_waiting_next(&tunnel->waiting, has_route, tunnel)) != NULL) {
+		packet->used = false;
+		if (tunnel->now - packet->added_at >= TN_WAITING_KEEP_MS)
+			continue;
+		memcpy(tn_tunnel_place(tunnel), packet->bytes, packet->length);
+		tn_tunnel_output(tunnel, packet->length);
 	}
 }
 

@@ -207,6 +207,12 @@ TN_TEST("the pool of staged packets is shared, and a peer without any loses the 
 	CHECK_EQ(lists[count - 1].count, 1);
 }
 
+static bool is_for_first(void *context, const struct tn_waiting_packet *packet)
+{
+	(void)context;
+	return packet->address[3] == 1;
+}
+
 TN_TEST("of waiting packets the address asked for longest ago gives way")
 {
 	static struct tn_waiting waiting;
@@ -222,6 +228,29 @@ TN_TEST("of waiting packets the address asked for longest ago gives way")
 	address[3] = 0;
 	CHECK(tn_waiting_add_packet(&waiting, 4, address, packet, sizeof packet, 2002));
 	CHECK(!tn_waiting_add_packet(&waiting, 4, address, (const uint8_t[TN_MTU + 1]){0}, TN_MTU + 1, 9000));
+}
+
+TN_TEST("several packets wait for one address, and leave in their order; of too many the oldest give way, and none of another address")
+{
+	static struct tn_waiting waiting;
+	uint8_t packet[20] = {0};
+	tn_waiting_init(&waiting);
+	CHECK(tn_waiting_add_packet(&waiting, 4, (const uint8_t[]){100, 64, 0, 2}, packet, sizeof packet, 1000));
+	for (uint8_t i = 0; i < TN_WAITING_PER_ADDRESS + 3; i++) {
+		packet[0] = i;
+		CHECK_EQ(tn_waiting_add_packet(&waiting, 4, (const uint8_t[]){100, 64, 0, 1}, packet, sizeof packet, 1000 + i), i == 0);
+	}
+	for (unsigned i = 0; i < TN_WAITING_PER_ADDRESS; i++) {
+		struct tn_waiting_packet *next = tn_waiting_next(&waiting, is_for_first, NULL);
+		REQUIRE(next != NULL);
+		CHECK_EQ(next->bytes[0], i + 3);
+		next->used = false;
+	}
+	CHECK(tn_waiting_next(&waiting, is_for_first, NULL) == NULL);
+	unsigned left = 0;
+	for (unsigned i = 0; i < TN_WAITING; i++)
+		left += waiting.packets[i].used;
+	CHECK_EQ(left, 1);
 }
 
 TN_TEST("CRC-32 of the check string and of an address")
