@@ -307,12 +307,6 @@ void tn_tunnel_derp_gone(struct tn_tunnel *tunnel, uint16_t region, const uint8_
 		tunnel->peers[slot].learned_region = 0;
 }
 
-static bool has_route(void *context, const struct tn_waiting_packet *packet)
-{
-	const struct tn_tunnel *tunnel = context;
-	return tn_routes_destination(&tunnel->routes, packet->version, packet->address) >= 0;
-}
-
 void tn_tunnel_settle(struct tn_tunnel *tunnel)
 {
 	for (size_t i = 0; i < TN_WAITING; i++) {
@@ -324,8 +318,10 @@ void tn_tunnel_settle(struct tn_tunnel *tunnel)
 				tn_tunnel_receive(tunnel, &origin, message->bytes, message->length);
 		}
 	}
-	struct tn_waiting_packet *packet;
-	while ((packet = tn_waiting_next(&tunnel->waiting, has_route, tunnel)) != NULL) {
+	struct tn_waiting_packet *packet = NULL;
+	while ((packet = tn_waiting_next(&tunnel->waiting, packet)) != NULL) {
+		if (tn_routes_destination(&tunnel->routes, packet->version, packet->address) < 0)
+			continue;
 		packet->used = false;
 		if (tunnel->now - packet->added_at >= TN_WAITING_KEEP_MS)
 			continue;

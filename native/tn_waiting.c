@@ -50,15 +50,15 @@ bool tn_waiting_add_packet(struct tn_waiting *waiting, unsigned version, const u
 	return ask;
 }
 
-struct tn_waiting_packet *tn_waiting_next(struct tn_waiting *waiting, bool (*is_ready)(void *context, const struct tn_waiting_packet *packet), void *context)
+struct tn_waiting_packet *tn_waiting_next(struct tn_waiting *waiting, const struct tn_waiting_packet *before)
 {
-	struct tn_waiting_packet *first = NULL;
+	struct tn_waiting_packet *next = NULL;
 	for (size_t i = 0; i < TN_WAITING; i++) {
 		struct tn_waiting_packet *entry = &waiting->packets[i];
-		if (entry->used && is_earlier(entry, first) && is_ready(context, entry))
-			first = entry;
+		if (entry->used && (before == NULL || is_earlier(before, entry)) && is_earlier(entry, next))
+			next = entry;
 	}
-	return first;
+	return next;
 }
 
 bool tn_waiting_add_message(struct tn_waiting *waiting, const uint8_t key[32], const uint8_t *source, size_t source_length, uint16_t region,

@@ -49,8 +49,8 @@ void tn_waiting_init(struct tn_waiting *waiting);
 /** Keeps a packet (at most TN_MTU bytes) for its destination. @return true when the VM must be asked now */
 bool tn_waiting_add_packet(struct tn_waiting *waiting, unsigned version, const uint8_t *address, const uint8_t *packet, size_t length, uint64_t now);
 
-/** The oldest packet that is ready, or NULL. Whoever takes it sets used to false. */
-struct tn_waiting_packet *tn_waiting_next(struct tn_waiting *waiting, bool (*is_ready)(void *context, const struct tn_waiting_packet *packet), void *context);
+/** The packet that came next after another one (NULL: the first of all), or NULL. Whoever takes one sets used to false. */
+struct tn_waiting_packet *tn_waiting_next(struct tn_waiting *waiting, const struct tn_waiting_packet *before);
 
 /** Keeps a message (not kept if longer than an initiation) from an unknown key. @return true when the VM must be asked now */
 bool tn_waiting_add_message(struct tn_waiting *waiting, const uint8_t key[32], const uint8_t *source, size_t source_length, uint16_t region,

@@ -207,12 +207,6 @@ TN_TEST("the pool of staged packets is shared, and a peer without any loses the 
 	CHECK_EQ(lists[count - 1].count, 1);
 }
 
-static bool is_for_first(void *context, const struct tn_waiting_packet *packet)
-{
-	(void)context;
-	return packet->address[3] == 1;
-}
-
 TN_TEST("of waiting packets the address asked for longest ago gives way")
 {
 	static struct tn_waiting waiting;
@@ -240,17 +234,19 @@ TN_TEST("several packets wait for one address, and leave in their order; of too 
 		packet[0] = i;
 		CHECK_EQ(tn_waiting_add_packet(&waiting, 4, (const uint8_t[]){100, 64, 0, 1}, packet, sizeof packet, 1000 + i), i == 0);
 	}
+	struct tn_waiting_packet *next = tn_waiting_next(&waiting, NULL);
+	REQUIRE(next != NULL);
+	CHECK_EQ(next->address[3], 2);
 	for (unsigned i = 0; i < TN_WAITING_PER_ADDRESS; i++) {
-		struct tn_waiting_packet *next = tn_waiting_next(&waiting, is_for_first, NULL);
+		next = tn_waiting_next(&waiting, next);
 		REQUIRE(next != NULL);
+		CHECK_EQ(next->address[3], 1);
 		CHECK_EQ(next->bytes[0], i + 3);
 		next->used = false;
 	}
-	CHECK(tn_waiting_next(&waiting, is_for_first, NULL) == NULL);
-	unsigned left = 0;
-	for (unsigned i = 0; i < TN_WAITING; i++)
-		left += waiting.packets[i].used;
-	CHECK_EQ(left, 1);
+	CHECK(tn_waiting_next(&waiting, next) == NULL);
+	next = tn_waiting_next(&waiting, NULL);
+	CHECK(next != NULL && next->address[3] == 2);
 }
 
 TN_TEST("CRC-32 of the check string and of an address")
