@@ -48,6 +48,8 @@ export class NameResolver {
 
 	/** @returns texts, IPv4 first; rejects with TailnetError "not-found", "timeout", "refused", "full", "closed" */
 	async resolve(host: string): Promise<string[]> {
+		// On a turn of its own: who asks may be deep in a call, and names go deep as well. The stack of a board has room for one of them.
+		await undefined;
 		let name = host;
 		let wasFollowed = false;
 		for (let step = 0; step < LONGEST_CHAIN; step += 1) {
