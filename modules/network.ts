@@ -117,6 +117,13 @@ export class Network {
 		this.update("derp-map-update");
 	}
 
+	/** The home of the last run, as long as there is none: peers look for us there. */
+	restoreHome(region: number): void {
+		if (region === 0 || this.#home.current !== 0) return;
+		this.#home.restore(region);
+		this.#owner.homeChanged(region);
+	}
+
 	/** The home region was redefined, or is not in the map any more. */
 	homeLost(): void {
 		this.#home.forget();

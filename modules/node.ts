@@ -8,7 +8,7 @@
  */
 import { localAddresses, log, machine, monotonicMS, randomBytes, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
 import { Control } from "./control/control.js";
-import type { ControlCallbacks, PingAnswer, Registration } from "./control/types.js";
+import { type ControlCallbacks, DEFAULT_CONTROL_URL, type PingAnswer, type Registration } from "./control/types.js";
 import { DERP } from "./derp/derp.js";
 import type { RegionStatus } from "./derp/types.js";
 import { DiscoBox } from "./disco/box.js";
@@ -20,9 +20,11 @@ import type { LinkChange } from "./link-state.js";
 import { LinkWatch } from "./link-watch.js";
 import { NameResolver } from "./name-resolver.js";
 import { isTailnetAddress, parseAddress } from "./netmap/address.js";
+import type { RestoredMap } from "./netmap/cache-values.js";
 import { MapReader } from "./netmap/map-reader.js";
 import { Netmap } from "./netmap/netmap.js";
 import type { MapMessage, NetmapChange } from "./netmap/types.js";
+import { NetmapCache } from "./netmap-cache.js";
 import { Network } from "./network.js";
 import type { NodeOptions } from "./node-options.js";
 import type { NetInfo } from "./path/net-info.js";
@@ -55,6 +57,10 @@ const deadRelayMS = 30_000;
 const largestRelayBufferBytes = 8192;
 /** Addresses that no change of the network takes away. */
 const loopback = Object.freeze(["127.0.0.1", "::1"]);
+/** Peers of the last run are told that we are back so soon, or not at all. */
+const returnTimeoutMS = 5_000;
+/** As many of them, the last used first. */
+const mostReturns = 16;
 /** Timers of hosts are 32 bits of milliseconds; a later deadline is looked at again then. */
 const longestTimerMS = 86_400_000;
 
@@ -72,6 +78,7 @@ export class Node implements SocketNode {
 	readonly #control: Control;
 	readonly #derp: DERP;
 	readonly #paths: PathDriver;
+	readonly #cache: NetmapCache;
 	#hasMap = false;
 	#closed = false;
 	#keyExpired = false;
@@ -150,7 +157,9 @@ export class Node implements SocketNode {
 				},
 				changed: (verdict, before) => this.#owner.healthChanged(verdict, before),
 			});
+			this.#cache = this.#makeCache();
 			this.#control.start();
+			if (identity.isRegistered) this.#cache.begin();
 			this.#linkWatch = new LinkWatch((change) => this.#linkChanged(change));
 			this.#renewClock();
 		} catch (error) {
@@ -203,6 +212,10 @@ export class Node implements SocketNode {
 			"control.sessions": this.#control.status.sessions,
 			"netmap.bytes": this.netmap.bytes,
 			"netmap.peakBufferBytes": this.netmap.peakBufferBytes,
+			"netmap.cacheRefused": this.#cache.refused,
+			"netmap.cacheLost": this.#cache.lost,
+			"netmap.cacheSaves": this.#cache.saves,
+			"netmap.cacheSavedBytes": this.#cache.savedBytes,
 			"tunnel.waiting": this.#link.waiting,
 			"tunnel.lost": this.#link.lost,
 		};
@@ -241,6 +254,7 @@ export class Node implements SocketNode {
 				let error: unknown = refusal;
 				try {
 					this.#identity.forget();
+					this.#cache.forget();
 				} catch (failure) {
 					error ??= failure;
 				}
@@ -279,6 +293,7 @@ export class Node implements SocketNode {
 		this.#closed = true;
 		stopTimer(this.#clockTimer);
 		stopTimer(this.#netmapTimer);
+		this.#cache.close();
 		this.#repair.close();
 		this.#linkWatch.close();
 		this.#paths.close();
@@ -321,7 +336,10 @@ export class Node implements SocketNode {
 				derpReady: (region) => this.#derp.ready(region),
 				tsmp: (handle, source, payload) => this.#paths.tsmp(handle, source, payload),
 				echoReply: (_handle, _source, id, sequence) => this.#paths.echoReply(id, sequence),
-				session: (handle) => this.#paths.session(handle),
+				session: (handle) => {
+					this.#paths.session(handle);
+					this.#cache.changed();
+				},
 				unreachable: (endpoint) => this.#paths.unreachable(endpoint),
 				socketsDead: () => {
 					this.#health.look();
@@ -408,6 +426,7 @@ export class Node implements SocketNode {
 		const isRotation = this.#identity.oldNodeKey !== undefined;
 		try {
 			this.#identity.registered();
+			if (isRotation) this.#cache.forget();
 		} catch (error) {
 			this.report(error); // what control has taken is in force all the same; the next start asks it again
 		}
@@ -426,7 +445,14 @@ export class Node implements SocketNode {
 			return;
 		}
 		const isFirst = !this.#hasMap;
+		const isCached = this.#cache.sinceMS !== undefined;
 		this.#hasMap = true;
+		this.#cache.mapChanged();
+		this.#apply(change, isFirst, isCached);
+	}
+
+	/** @param isFirst nothing of what is in force is told to anybody yet; @param wasCached the map before was that of the last run */
+	#apply(change: NetmapChange, isFirst: boolean, wasCached = false): void {
 		if (change.self || isFirst) this.#link.identity(this.#tunnelIdentity());
 		if (change.self || isFirst) this.#setSubnets();
 		if (change.filter || isFirst) this.#link.filter(this.netmap.filter, this.#options.shieldsUp === true);
@@ -435,7 +461,7 @@ export class Node implements SocketNode {
 			this.#derp.setMap(this.netmap.derpMap.regions);
 			this.network.setRegions(this.netmap.derpMap.probeRegions, (region) => this.netmap.derpMap.score(region));
 		}
-		this.#netmapChanged(change);
+		this.#netmapChanged(change, wasCached);
 		if (change.self || isFirst) this.#owner.selfChanged();
 		this.#health.look();
 	}
@@ -445,11 +471,45 @@ export class Node implements SocketNode {
 		if ((this.#options.advertiseRoutes ?? []).length > 0) this.#link.subnets(this.netmap.subnets);
 	}
 
-	#netmapChanged(change: NetmapChange): void {
+	/** @param wasCached the map before was that of the last run */
+	#netmapChanged(change: NetmapChange, wasCached = false): void {
 		if (change.dns || change.self) this.resolver.forget();
-		this.#paths.netmapChanged(change);
+		this.#paths.netmapChanged(change, wasCached);
 		this.#owner.peersChanged(change);
 		this.#armNetmap();
+	}
+
+	// ---- The map of the last run ----
+
+	#makeCache(): NetmapCache {
+		const node = this;
+		return new NetmapCache({
+			store: this.#identity.values,
+			netmap: this.netmap,
+			get nodeKey() {
+				return node.#identity.nodePublicKey;
+			},
+			controlURL: this.#options.controlURL ?? DEFAULT_CONTROL_URL,
+			peerSlots: this.#limits.peers,
+			get homeRegion() {
+				return node.#derp.home;
+			},
+			get heardAtMS() {
+				return node.#control.status.lastMessageMS;
+			},
+			recentPeers: () => this.#paths.table.recent,
+			restored: (map) => this.#restored(map),
+			filterChanged: () => this.#link.filter(this.netmap.filter, this.#options.shieldsUp === true),
+			report: (error) => this.report(error),
+		});
+	}
+
+	/** Peers that we talked to hold sessions with a process that is gone: they are called before they notice (protocol/relay.md §2.8). */
+	#restored({ change, homeRegion, recent }: RestoredMap): void {
+		this.#derp.setMap(this.netmap.derpMap.regions);
+		this.network.restoreHome(homeRegion);
+		this.#apply(change, true);
+		for (const index of recent.slice(0, mostReturns)) this.ping("tsmp", index, returnTimeoutMS).catch(() => {});
 	}
 
 	/** Keys expire without a message. */
@@ -617,6 +677,7 @@ export class Node implements SocketNode {
 		return {
 			control: this.#control.status,
 			hasMap: this.#hasMap,
+			cachedSince: this.#cache.sinceMS,
 			authorized: self.authorized,
 			lockedOut: this.netmap.lockedOut,
 			keyExpired,

@@ -142,6 +142,13 @@ export class Netmap implements NetmapLookup {
 		return changes.changed.length === 0 ? undefined : makeChange(changes, {});
 	}
 
+	/** Nothing new comes in any more, only answers. */
+	dropRules(): void {
+		this.chunks.abort();
+		this.chunks.commit(true);
+		this.#link();
+	}
+
 	// ---- Commit and abort, for map-stage.ts ----
 
 	/**

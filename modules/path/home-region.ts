@@ -66,6 +66,12 @@ export class HomeRegion {
 		this.#preferred = 0;
 	}
 
+	/** The home of the last run: kept until there is a reason to move. */
+	restore(region: number): void {
+		this.#current = region;
+		this.#preferred = region;
+	}
+
 	/** Takes a report into account. @returns the home from now on */
 	choose(report: NetcheckReport, input: HomeInput, now: number): number {
 		this.#remember(report, now);

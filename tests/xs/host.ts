@@ -154,7 +154,7 @@ export function utf8Decode(bytes: Uint8Array): string {
 			if ((next & 0xc0) !== 0x80) ok = false;
 			point = (point << 6) | (next & 63);
 		}
-		if (!ok) {
+		if (!ok || point > 0x10ffff) {
 			parts.push("\ufffd");
 			i += 1;
 			continue;
