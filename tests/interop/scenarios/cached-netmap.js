@@ -54,6 +54,8 @@ export default {
 		await t.world.eventually(() => t.world.ping("t1", t.a.address, "TSMP", 2000), 20_000);
 		await t.world.eventually(() => t.a.do({ do: "ping", peer: t.t2.ip4, kind: "tsmp", timeoutMS: 2000 }), 20_000);
 		t.address = t.a.address;
+		// testcontrol with a required key refuses even a known node that does not show it.
+		await t.world.peers.do("control.set", { requireAuthKey: "" });
 		await kept(t.world);
 	},
 	cases: [
@@ -93,7 +95,7 @@ export default {
 				await startedAlone(t);
 				await t.a.do({ do: "bulk", peer: t.t1.ip4, port: 7, bytes: 100_000, mode: "echo" });
 				t.assert.equal(
-					(await t.world.peers.do("node.dial", { node: "t1", to: at(t.address, 7) }, 5000).catch(() => ({ result: "timeout" }))).result,
+					(await t.world.peers.do("node.dial", { node: "t1", to: at(t.address, 7) }, 5000).catch(() => ({ outcome: "timeout" }))).outcome,
 					"timeout",
 				);
 				await controlIsBack(t);
@@ -111,9 +113,8 @@ export default {
 				t.assert.deepEqual(await names(), ["t1", "t2"]);
 				const before = t.a.events.length;
 				const transfer = t.world.peers.do("node.bulk", { node: "t1", to: at(t.address, 7), bytes: 30_000_000, mode: "echo" }, 30_000);
-				await controlIsBack(t);
+				await Promise.all([controlIsBack(t), transfer]);
 				t.assert.deepEqual(await names(), ["t1"]);
-				await transfer;
 				const errors = t.a.events.slice(before).filter((event) => event.event === "error" && !event.code.startsWith("control"));
 				t.assert.deepEqual(errors, []);
 			},
