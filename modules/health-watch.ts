@@ -27,6 +27,8 @@ export class HealthWatch {
 	/** Region of the home that #homeDownSince speaks of. */
 	#home = 0;
 	#relayWasUp = false;
+	/** That home was usable at the last look. */
+	#isHomeUp = false;
 	#networkDownSince: number | undefined;
 	#timer: Timer | undefined;
 	#closed = false;
@@ -72,10 +74,15 @@ export class HealthWatch {
 
 	#watchRelay({ hasMap, home }: LayerFacts, now: number): void {
 		const isUp = home?.state === "up" && home.admitted;
-		if (home?.region !== this.#home) this.#homeDownSince = undefined;
+		const isAnother = home?.region !== this.#home;
+		if (isAnother) this.#homeDownSince = undefined;
 		this.#home = home?.region ?? 0;
+		// A connection that ends because nothing came has been of no use since its last frame: the bound of silence is not counted twice.
+		const lastFrameMS = home?.lastFrameMS ?? now;
+		const since = this.#isHomeUp && !isAnother && now - lastFrameMS >= RELAY_BOUND_MS ? lastFrameMS : now;
+		this.#isHomeUp = isUp;
 		if (isUp) this.#relayWasUp = true;
-		this.#relayDownSince = isUp || !hasMap ? undefined : (this.#relayDownSince ?? now);
+		this.#relayDownSince = isUp || !hasMap ? undefined : (this.#relayDownSince ?? since);
 		this.#homeDownSince = isUp || !hasMap ? undefined : (this.#homeDownSince ?? now);
 	}
 

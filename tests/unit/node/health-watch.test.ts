@@ -1,4 +1,5 @@
 /** The verdict is kept up to date: by what layers say, and by bounds that pass while nobody says anything. */
+import { monotonicMS } from "tailnet/host";
 import { RELAY_BOUND_MS, RELAY_GRACE_MS, type Verdict } from "../../../modules/health.js";
 import { HealthWatch, type LayerFacts } from "../../../modules/health-watch.js";
 import { beforeEach, describe, expect, test } from "../../harness.js";
@@ -34,6 +35,11 @@ class Owner {
 		this.told.push(`${before.state} -> ${verdict.state}`);
 		this.verdicts.push(verdict);
 	}
+}
+
+/** The home region, as it says of itself. */
+function relay(region: number, state: string, lastFrameMS: number): Partial<LayerFacts> {
+	return { home: { region, code: "x", state, admitted: state === "up", problem: "", lastFrameMS } as unknown as LayerFacts["home"] };
 }
 
 let owner: Owner;
@@ -73,6 +79,41 @@ describe("health watch", () => {
 		owner.isUp = true;
 		watch.look();
 		expect(watch.verdict.state).toBe("running");
+	});
+
+	test("a relay that fell silent is gone since its last frame: the bound has passed with the connection's end, whatever the next attempt meets", () => {
+		const heard = monotonicMS();
+		owner.members = relay(1, "up", heard);
+		watch.look();
+		testing.advance(RELAY_BOUND_MS);
+		owner.members = relay(1, "waiting", heard);
+		watch.look();
+		testing.advance(1);
+		expect([watch.verdict.state, watch.relayDownMS(), watch.homeDownMS()]).toEqual(["degraded", RELAY_BOUND_MS + 1, 1]);
+		owner.members = relay(1, "up", monotonicMS());
+		watch.look();
+		expect([watch.verdict.state, testing.timers]).toEqual(["running", 0]);
+	});
+
+	test("a relay whose connection broke is gone since then, however quiet it was before", () => {
+		const heard = monotonicMS();
+		owner.members = relay(1, "up", heard);
+		watch.look();
+		testing.advance(RELAY_BOUND_MS - 1);
+		owner.members = relay(1, "waiting", heard);
+		watch.look();
+		testing.advance(RELAY_BOUND_MS);
+		expect([watch.verdict.state, watch.relayDownMS()]).toEqual(["running", RELAY_BOUND_MS]);
+	});
+
+	test("what a region said before it became home is no silence of the home", () => {
+		const heard = monotonicMS();
+		testing.advance(10 * RELAY_BOUND_MS);
+		owner.members = relay(1, "up", monotonicMS());
+		watch.look();
+		owner.members = relay(2, "dialling", heard);
+		watch.look();
+		expect([watch.verdict.state, watch.relayDownMS()]).toEqual(["running", 0]);
 	});
 
 	test("time that the relay was gone counts from the first look at it, not from the last", () => {
