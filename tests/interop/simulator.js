@@ -6,6 +6,7 @@ const none = /^$/;
 
 export const selection = {
 	"deleted.js": none,
+	"endurance.js": none,
 	"flood.js": none,
 	"link-change.js": /^another address|^no network for 8/,
 	"many-peers.js": none,

@@ -72,6 +72,9 @@ func newControl(p *program) *control {
 		return none{}, c.listen()
 	})
 	command(p, "control.cut", func(context.Context, none) (any, error) { return map[string]int{"cut": c.ln.cut()}, nil })
+	command(p, "control.mute", func(_ context.Context, a silence) (any, error) {
+		return map[string]int{"connections": c.ln.mute(a)}, nil
+	})
 	command(p, "control.fault", func(_ context.Context, f fault) (any, error) { c.ln.setFault(f); return none{}, nil })
 	command(p, "control.set", c.set)
 	command(p, "control.rateLimit", func(_ context.Context, a struct {
@@ -88,6 +91,7 @@ func newControl(p *program) *control {
 	registerControlNodes(p, c)
 	registerControlAsks(p, c)
 	registerDirector(p, c)
+	registerChurn(p, c)
 	return c
 }
 

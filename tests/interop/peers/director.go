@@ -289,6 +289,17 @@ func (d *director) send(k key.NodePublic, m message) bool {
 	return true
 }
 
+// sendAll queues a message for every stream and returns how many there are.
+func (d *director) sendAll(m message) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.streams {
+		s.queue = append(s.queue, m)
+		s.poke()
+	}
+	return len(d.streams)
+}
+
 func (d *director) wakeAll() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

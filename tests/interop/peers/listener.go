@@ -20,6 +20,7 @@ type cuttable struct {
 	mu    sync.Mutex
 	conns map[*faultyConn]bool
 	next  fault
+	muted map[string]bool // addresses to which nothing is said
 }
 
 func listenCuttable(address string) (*cuttable, error) {
@@ -27,7 +28,7 @@ func listenCuttable(address string) (*cuttable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cuttable{Listener: l, conns: map[*faultyConn]bool{}}, nil
+	return &cuttable{Listener: l, conns: map[*faultyConn]bool{}, muted: map[string]bool{}}, nil
 }
 
 func (l *cuttable) Accept() (net.Conn, error) {
@@ -42,6 +43,7 @@ func (l *cuttable) Accept() (net.Conn, error) {
 		l.next.Connections--
 		f.fault = l.next
 	}
+	f.muted.Store(l.muted[f.from()])
 	l.conns[f] = true
 	return f, nil
 }
@@ -52,6 +54,34 @@ func (l *cuttable) setFault(f fault) {
 	defer l.mu.Unlock()
 	f.Connections = max(f.Connections, 1)
 	l.next = f
+}
+
+// silence is who hears nothing more: what is written to them is lost, and their connections stay open.
+type silence struct {
+	Addresses []string `json:"addresses"`
+	Connected bool     `json:"connected"` // only those that are connected; who connects anew is heard and answered
+}
+
+// mute begins a silence and returns how many connections it spoilt. A silence of nobody ends all: the connections that missed something are closed.
+func (l *cuttable) mute(s silence) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	count := 0
+	l.muted = map[string]bool{}
+	for _, address := range s.Addresses {
+		l.muted[address] = !s.Connected
+	}
+	for c := range l.conns {
+		if _, muted := l.muted[c.from()]; muted {
+			c.muted.Store(true)
+			count++
+		} else if c.muted.Load() {
+			delete(l.conns, c)
+			c.Conn.Close()
+			count++
+		}
+	}
+	return count
 }
 
 // cut closes all connections and returns how many there were.
@@ -72,9 +102,19 @@ type faultyConn struct {
 	owner   *cuttable
 	fault   fault
 	written atomic.Int64
+	muted   atomic.Bool
+}
+
+// from is the address of the other side, without its port.
+func (c *faultyConn) from() string {
+	host, _, _ := net.SplitHostPort(c.RemoteAddr().String())
+	return host
 }
 
 func (c *faultyConn) Write(b []byte) (int, error) {
+	if c.muted.Load() {
+		return len(b), nil
+	}
 	if c.fault.Kind == "" {
 		return c.Conn.Write(b)
 	}

@@ -92,6 +92,16 @@ func newRelays(p *program) *relays {
 		r.ln.setFault(a.Fault)
 		return none{}, nil
 	})
+	command(p, "relay.mute", func(_ context.Context, a struct {
+		Region int `json:"region"`
+		silence
+	}) (any, error) {
+		r, err := rs.get(a.Region)
+		if err != nil {
+			return nil, err
+		}
+		return map[string]int{"connections": r.ln.mute(a.silence)}, nil
+	})
 	command(p, "relay.connected", func(_ context.Context, a struct {
 		Region  int            `json:"region"`
 		NodeKey key.NodePublic `json:"nodeKey"`

@@ -31,6 +31,20 @@ export default {
 			},
 		],
 		[
+			"peers that are added, changed, renamed and removed in one message are told at once, and nothing else is",
+			async ({ world, a, assert }) => {
+				await world.peers.do("control.fakes", { count: 100 });
+				await a.waitFor("100 peers more", (event) => event.event === "peers" && event.total >= 102, 10_000);
+				const from = a.events.length;
+				await world.peers.do("control.churn", { add: 4, change: 3, rename: 2, remove: 1, seed: 1 });
+				const told = await a.waitFor("what changed", (event) => event.event === "peers", 5000, { from });
+				assert.deepEqual([told.total, told.added, told.changed, told.removed], [105, 4, 5, 1]);
+				const { peers } = await a.do({ do: "peers" });
+				assert.equal(peers.filter(({ name }) => name.startsWith("renamed-")).length, 2);
+			},
+			{ own: true },
+		],
+		[
 			"a patch of a peer's endpoints and region does not disturb its traffic",
 			async ({ world, a }) => {
 				const { ID, Endpoints } = await world.known("t1");

@@ -33,6 +33,27 @@ export default {
 			},
 		],
 		[
+			"where control wants a login it shows a URL, and runs again with the same addresses when that was visited",
+			async ({ world, a, assert }) => {
+				const { address, address6, pid } = a;
+				const from = a.events.length;
+				await world.peers.do("control.set", { requireAuth: true });
+				await world.peers.do("control.expire", { node: "a", at: new Date(Date.now() - 60_000).toISOString() });
+				const { url } = await a.waitFor("a login URL", (event) => event.event === "login", 15_000, { from });
+				await a.state("key-expired", 1000, from);
+				const shown = a.events.length;
+				await world.peers.do("control.set", { completeAuth: url });
+				await world.peers.do("control.expire", { node: "a" });
+				await a.state("running", 20_000, shown);
+				await world.eventually(() => world.ping("t1", a.address, "TSMP", 3000), 20_000);
+				const self = await a.do({ do: "self" });
+				assert.deepEqual(new Set(self.addresses), new Set([address, address6]));
+				assert.equal(a.pid, pid);
+				await world.peers.do("control.set", { requireAuth: false });
+			},
+			{ own: true },
+		],
+		[
 			"with an auth key at hand it takes a new node key by itself and keeps its address",
 			async ({ world, assert }) => {
 				const node = await world.subject("renewing");
