@@ -45,7 +45,11 @@ try {
 	while (performance.now() < end) {
 		const began = performance.now();
 		const isRelayed = rounds.length % cycle === cycle - 1;
-		if (isRelayed) world.blockUDP();
+		if (isRelayed) {
+			world.blockUDP();
+			// Until the peer has given the direct path up, by its own clock.
+			await world.eventually(() => world.ping("t1", a.address, "TSMP", 1000), 20_000);
+		}
 		await traffic(world, a, t1, 1);
 		if (isRelayed) world.allowUDP();
 		await world.stock("guest");
