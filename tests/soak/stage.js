@@ -6,11 +6,10 @@
  *   s   stock, in a namespace of its own: the reference. What befalls a and b befalls it too
  */
 import { World } from "../interop/harness/world.js";
+import { measured } from "./leaks.js";
 
 /** Peers that exist in the netmap alone. */
 export const silentPeers = 1000;
-/** Nodes of ours are looked at for leaks. What V8 learns of code that runs again would look like one: it learns at the first run, and compiles no machine code. */
-const nodeArgs = ["--no-opt", "--no-sparkplug", "--no-lazy-feedback-allocation", "--max-semi-space-size=2"];
 
 export class Stage {
 	canary = "t1";
@@ -48,7 +47,7 @@ export class Stage {
 	/** Starts a node, with the state it had, and waits until it runs. */
 	async launch(name) {
 		const subject = this.isOwn(name) ? "own" : "stock";
-		const node = await this.world.subject(name, { subject, in: name, nodeArgs, timeoutMS: 40_000 });
+		const node = await this.world.subject(name, { subject, in: name, ...measured, timeoutMS: 40_000 });
 		this.#nodes.set(name, node);
 		return node;
 	}

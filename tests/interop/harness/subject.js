@@ -27,7 +27,7 @@ import { nodeCommand, root } from "./requirements.js";
  * @property {string[]} [args] further arguments of our command
  * @property {string} [display] where the simulator shows its window
  * @property {object} [tailnet] further options of the app's node (simulator)
- * @property {object} [env] more of the environment (simulator)
+ * @property {object} [env] more of the environment (ours)
  * @property {"up" | "life"} [app] what the app is (simulator)
  * @property {string} [library] another app than that of the tests, which is not driven (simulator)
  * @property {string[]} [around] command that runs the command (simulator)
@@ -151,7 +151,7 @@ export class OwnNode extends CommandNode {
 		}
 		if (options.ca) args.push("--derp-ca", options.ca);
 		args.push(...(options.args ?? []));
-		const env = { PATH: process.env.PATH, HOME: dirname(options.directory), TMPDIR: dirname(options.directory) };
+		const env = { PATH: process.env.PATH, HOME: dirname(options.directory), TMPDIR: dirname(options.directory), ...options.env };
 		for (const [name, value] of Object.entries(process.env)) if (name.startsWith("TAILNET_") && name !== "TAILNET_AUTH_KEY") env[name] = value;
 		this.run([process.execPath, ...(options.nodeArgs ?? []), nodeCommand, ...args], env);
 	}

@@ -2,7 +2,7 @@
  * Relay and control are killed and restarted again and again: the node comes back by itself each time, and holds in the end what it held in the
  * beginning. A hundred times, with other faults, is the soak (tests/soak).
  */
-import { leaksOf, sampleOf } from "../../soak/leaks.js";
+import { leaksOf, measured, sampleOf } from "../../soak/leaks.js";
 
 const times = 20;
 /** Restarts after which everything that a restart needs has been loaded and compiled. */
@@ -17,8 +17,7 @@ export default {
 	async before(t) {
 		const { world } = t;
 		await world.stock("t1");
-		// What V8 learns of code that runs again would look like a leak.
-		t.a = await world.subject("a", { nodeArgs: ["--no-opt", "--no-sparkplug", "--no-lazy-feedback-allocation", "--max-semi-space-size=2"] });
+		t.a = await world.subject("a", { ...measured });
 		await world.untilDirect("t1", t.a.address);
 		const { Key } = await world.known("a");
 		t.onRelay = (withinMS) =>
