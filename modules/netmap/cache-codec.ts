@@ -4,7 +4,7 @@
  *
  *   self      id 8, key expiry u32, flags u8 (1 authorised, 2 signed, 4 tagged, 8 MagicDNS), capabilities u8 (bit i: SELF_CAPABILITIES[i]),
  *             stable id text, name text, domain text, u8 n, addresses, u8 n, search domains
- *   region    id u16, flags u8 (1 avoid, 2 not measured), code text, u8 n, nodes
+ *   region    id u16, flags u8 (1 avoid, 2 not measured), code text, name text, u8 n, nodes; whole, so that the connection to it outlives the first map
  *   node      flags u8 (1 STUN only, 2 port 80, 4 insecure, for tests), DERP port u16, STUN port u16 (0 = none), name, host name, certificate's name, IPv4, IPv6
  *             and STUN address as texts
  *   peer      id 8, flags u8 (1 recent, 2 jailed, 4 tagged, 8 PeerAPI, 16 AllowedIPs differ from the addresses), node key 32, disco key 32, home region u16,
@@ -112,6 +112,7 @@ export function writeRegion(writer: CacheWriter, region: DERPMapRegion, mostNode
 	writer.u16(region.id);
 	writer.u8(bit(region.avoid, 1) | bit(region.noMeasureNoHome, 2));
 	writer.text(region.code);
+	writer.text(region.name);
 	writer.u8(nodes.length);
 	for (const node of nodes) writeNode(writer, node);
 }
@@ -128,9 +129,10 @@ export function readRegion(reader: CacheReader): Members {
 	const id = reader.u16();
 	const flags = reader.u8();
 	const code = reader.text();
+	const name = reader.text();
 	const nodes: Members[] = [];
 	for (let count = reader.u8(); count > 0 && !reader.failed; count -= 1) nodes.push(readNode(reader, id));
-	return { RegionID: id, RegionCode: code, Avoid: (flags & 1) !== 0, NoMeasureNoHome: (flags & 2) !== 0, Nodes: nodes };
+	return { RegionID: id, RegionCode: code, RegionName: name, Avoid: (flags & 1) !== 0, NoMeasureNoHome: (flags & 2) !== 0, Nodes: nodes };
 }
 
 function readNode(reader: CacheReader, region: number): Members {

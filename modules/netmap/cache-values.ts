@@ -40,13 +40,13 @@ export interface CacheBudget {
 	partBytes: number;
 	peers: number;
 	regions: number;
-	/** Servers of a region. */
+	/** Servers of a region; one with more is another region for its connection when the first map comes. */
 	nodes: number;
 }
 
 /** What memory and NVS of a device have room for: all values together stay below 3.5 KB. */
-export const DEVICE_BUDGET: CacheBudget = Object.freeze({ bytes: 3072, partBytes: 512, peers: 16, regions: 4, nodes: 2 });
-export const DESKTOP_BUDGET: CacheBudget = Object.freeze({ bytes: 65_536, partBytes: 4096, peers: 256, regions: 64, nodes: 4 });
+export const DEVICE_BUDGET: CacheBudget = Object.freeze({ bytes: 3072, partBytes: 512, peers: 16, regions: 4, nodes: 4 });
+export const DESKTOP_BUDGET: CacheBudget = Object.freeze({ bytes: 65_536, partBytes: 4096, peers: 256, regions: 64, nodes: 16 });
 
 /** A filter that nobody vouched for in so long lets nothing new in. */
 export const FILTER_LIFE_SECONDS = 86_400;

@@ -77,6 +77,8 @@ export default {
 			async (t) => {
 				t.world.blockUDP();
 				try {
+					// A path that is gone is trusted for 6.5 s more, by either side (protocol/relay.md §2.8).
+					await t.world.eventually(async () => t.assert.ok((await t.world.ping("t1", t.address, "disco", 2000)).region), 20_000);
 					const answer = await startedAlone(t, "icmp");
 					t.assert.match(answer.via, /^DERP/);
 					return isAnswered(t, answer);

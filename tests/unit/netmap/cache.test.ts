@@ -14,10 +14,11 @@ import {
 	restoreMap,
 	saveMap,
 } from "../../../modules/netmap/cache-values.js";
+import { MapReader } from "../../../modules/netmap/map-reader.js";
 import { Netmap } from "../../../modules/netmap/netmap.js";
 import { beforeEach, describe, expect, Random, test, toHex } from "../../harness.js";
 import { testing } from "../../xs/host.js";
-import { firstMessage, type JSONObject, keyText, Lab, node, picture, selfNode } from "./fixtures.js";
+import { firstMessage, frame, type JSONObject, keyText, Lab, node, picture, selfNode } from "./fixtures.js";
 
 const nowSeconds = 1_700_000_000;
 const nodeKey = new Random(5).bytes(32);
@@ -25,6 +26,7 @@ const facts = (members: Partial<CacheFacts> = {}): CacheFacts => ({ nodeKey, con
 const region = (id: number): JSONObject => ({
 	RegionID: id,
 	RegionCode: `r${id}`,
+	RegionName: `Region ${id}`,
 	Avoid: id === 3,
 	Nodes: [
 		{ Name: `${id}a`, HostName: `derp${id}.example.com`, IPv4: "203.0.113.9", IPv6: "none", DERPPort: 8443, STUNPort: -1, CertName: "other.example.com" },
@@ -115,6 +117,19 @@ describe("what comes back", () => {
 		expect(toHex(netmap.filter as Uint8Array)).toBe(toHex(lab.netmap.filter as Uint8Array));
 		expect([map?.homeRegion, map?.recent, map?.lost, map?.filterUntil]).toEqual([2, [netmap.peers.findByID("4")], 0, nowSeconds + FILTER_LIFE_SECONDS]);
 		expect([netmap.self.stableID, netmap.self.tagged, toHex(netmap.self.nodeKey)]).toEqual(["n1CNTRL", false, toHex(nodeKey)]);
+	});
+
+	test("the first map after it is no change where nothing changed: relay connections, sessions and paths live on", () => {
+		const message = firstMessage([node(2), node(3)], { DERPMap: { Regions: everything }, PacketFilter: rules });
+		const lab = new Lab();
+		lab.feed(message);
+		const store = newStore();
+		saveMap(store, lab.netmap, facts({ nodeKey: lab.netmap.self.nodeKey }), DEVICE_BUDGET);
+		const { netmap } = restored(store, { nodeKey: lab.netmap.self.nodeKey });
+		const regions = [...netmap.derpMap.regions.values()];
+		const [{ change } = { change: undefined }] = new MapReader(netmap).push(frame(message), 1);
+		expect([change?.added, change?.removed, change?.keyChanged, change?.discoChanged].map((list) => list?.length)).toEqual([0, 0, 0, 0]);
+		for (const region of regions) expect(netmap.derpMap.region(region.id)).toBe(region);
 	});
 
 	test("the attributes of our own node that it obeys", () => {

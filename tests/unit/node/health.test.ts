@@ -1,4 +1,5 @@
 /** The truth about the node: each row of the table of modules/health.ts, and that it is never called running past a bound. */
+import { DEGRADED_AFTER_MS } from "../../../modules/control/types.js";
 import { TailnetError } from "../../../modules/errors.js";
 import { judge, type Layers, NETWORK_BOUND_MS, RELAY_BOUND_MS, RELAY_GRACE_MS } from "../../../modules/health.js";
 import { describe, expect, Random, test } from "../../harness.js";
@@ -129,6 +130,18 @@ const rows: [string, Partial<Layers>, string, string[]][] = [
 		},
 		"degraded",
 		["network-down high"],
+	],
+	[
+		"the map of the last run is no map of control",
+		{ ...control({ state: "connecting" }), hasMap: false, home: undefined, cachedSince: now - DEGRADED_AFTER_MS },
+		"connecting",
+		[],
+	],
+	[
+		"control-unreachable: nothing but the map of the last run for longer than the bound",
+		{ ...control({ state: "connecting", error: failure, failures: 9 }), hasMap: false, home: undefined, cachedSince: now - DEGRADED_AFTER_MS - 1 },
+		"degraded",
+		["control-unreachable high"],
 	],
 	["network-down before the first map", { hasMap: false, networkDownSince: now - NETWORK_BOUND_MS - 1 }, "connecting", ["network-down high"]],
 	["nobody has looked at UDP", { udp: undefined }, "running", []],

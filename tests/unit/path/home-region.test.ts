@@ -30,6 +30,14 @@ function homeAfter(oldThen: Record<number, number>, now: Record<number, number>,
 }
 
 describe("home region", () => {
+	test("the home of the last run stays until there is a reason to move", () => {
+		const home = new HomeRegion(() => new Uint8Array(2));
+		home.restore(2);
+		expect(home.choose(report({ 1: 20, 2: 25 }, 0), input({ inMapPoll: false }), 100)).toBe(2);
+		expect(home.choose(report({ 1: 20, 2: 25 }, minute), input(), minute + 100)).toBe(2);
+		expect(home.choose(report({ 1: 20, 2: 200 }, 2 * minute), input(), 2 * minute + 100)).toBe(1);
+	});
+
 	for (const [old, best, moves] of [
 		[30, 21, false],
 		[30, 20, true],
