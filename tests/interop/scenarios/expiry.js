@@ -36,6 +36,10 @@ export default {
 			"where control wants a login it shows a URL, and runs again with the same addresses when that was visited",
 			async ({ world, a, assert }) => {
 				const { address, address6, pid } = a;
+				await world.eventually(async () => {
+					const { warnings } = await a.do({ do: "health" });
+					assert.ok(!warnings.some(({ id }) => id === "key-expired"), JSON.stringify(warnings));
+				});
 				const from = a.events.length;
 				await world.peers.do("control.set", { requireAuth: true });
 				await world.peers.do("control.expire", { node: "a", at: new Date(Date.now() - 60_000).toISOString() });
