@@ -5,8 +5,6 @@
 const none = /^$/;
 
 export const selection = {
-	"cached-netmap.js": none, // looks into the folder where Node keeps its state
-	"restarts.js": none,
 	"deleted.js": none,
 	"endurance.js": none,
 	"flood.js": none,

@@ -140,6 +140,11 @@ export class CommandNode {
 export class OwnNode extends CommandNode {
 	kind = "own";
 
+	/** Folder where it keeps its values. */
+	get store() {
+		return this.options.directory;
+	}
+
 	/** @param {SubjectOptions} options */
 	constructor(options) {
 		super(options);
@@ -184,6 +189,10 @@ export class SimulatorNode extends CommandNode {
 			DISPLAY: display,
 			...env,
 		});
+	}
+
+	get store() {
+		return join(this.options.directory, "state/tailnet/node");
 	}
 
 	/** Process of the simulator itself. */

@@ -4,16 +4,15 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { stateDirectory } from "../harness/subject.js";
 import { at } from "../harness/world.js";
 
 const withinMS = 1000;
-const head = (world) => join(stateDirectory(world.directory, "a"), "netmap-head");
+const head = (t) => join(t.a.store, "netmap-head");
 
 /** Until our node has written its map. */
-const kept = (world, isDone = () => true) =>
-	world.eventually(() => {
-		if (!existsSync(head(world)) || !isDone(readFileSync(head(world)))) throw new Error("the map is not written");
+const kept = (t, isDone = () => true) =>
+	t.world.eventually(() => {
+		if (!existsSync(head(t)) || !isDone(readFileSync(head(t)))) throw new Error("the map is not written");
 	}, 20_000);
 
 /** Another process of our node, with control down. @returns what a ping of it took since `new Tailnet` */
@@ -22,6 +21,8 @@ async function startedAlone(t, kind = "tsmp") {
 	await t.world.peers.do("control.stop");
 	t.a = await t.world.launch("a", { authKey: undefined });
 	const created = await t.a.state("connecting");
+	// The map is in force a turn after that.
+	await t.a.waitFor("peers", (event) => event.event === "peers", 5000);
 	const answer = await t.a.do({ do: "ping", peer: t.t1.ip4, kind, timeoutMS: 5000 });
 	return { ...answer, afterMS: performance.now() - created.at, processMS: created.at - t.a.startedAt };
 }
@@ -38,11 +39,11 @@ const isAnswered = (t, { afterMS, via, processMS }) => {
 };
 
 /** Changes a head and makes its checksum right. */
-function edit(world, change) {
-	const bytes = readFileSync(head(world));
+function edit(t, change) {
+	const bytes = readFileSync(head(t));
 	change(bytes);
 	bytes.writeUInt32LE(crc32(bytes.subarray(0, -4)), bytes.length - 4);
-	writeFileSync(head(world), bytes);
+	writeFileSync(head(t), bytes);
 }
 
 export default {
@@ -56,7 +57,7 @@ export default {
 		t.address = t.a.address;
 		// testcontrol with a required key refuses even a known node that does not show it.
 		await t.world.peers.do("control.set", { requireAuthKey: "" });
-		await kept(t.world);
+		await kept(t);
 	},
 	cases: [
 		["control down at the start: a TSMP ping to a cached peer is answered within 1 s", async (t) => isAnswered(t, await startedAlone(t)), { own: true }],
@@ -93,7 +94,7 @@ export default {
 			"a filter of more than 24 hours lets nothing new in; what we ask is answered; control's map opens it again",
 			async (t) => {
 				await t.a.kill();
-				edit(t.world, (bytes) => bytes.writeUInt32LE(bytes.readUInt32LE(4) - 86_500, 4));
+				edit(t, (bytes) => bytes.writeUInt32LE(bytes.readUInt32LE(4) - 86_500, 4));
 				await startedAlone(t);
 				await t.a.do({ do: "bulk", peer: t.t1.ip4, port: 7, bytes: 100_000, mode: "echo" });
 				t.assert.equal(
@@ -126,15 +127,15 @@ export default {
 			"a damaged one is told and not used: an ordinary start",
 			async (t) => {
 				await t.a.kill();
-				const bytes = readFileSync(head(t.world));
+				const bytes = readFileSync(head(t));
 				bytes[20] ^= 1;
-				writeFileSync(head(t.world), bytes);
+				writeFileSync(head(t), bytes);
 				t.a = await t.world.subject("a", { authKey: undefined });
 				const { code, message } = await t.a.waitFor("the error", (event) => event.event === "error", 1000);
 				t.assert.deepEqual([code, /checksum/.test(message)], ["netmap", true]);
 				await t.world.eventually(() => t.world.ping("t1", t.address, "TSMP", 2000), 20_000);
 				// What the first map brings replaces it.
-				await kept(t.world, (now) => !now.equals(bytes));
+				await kept(t, (now) => !now.equals(bytes));
 			},
 			{ own: true },
 		],
@@ -142,8 +143,8 @@ export default {
 			"a logout removes it",
 			async (t) => {
 				await t.a.do({ do: "logout" });
-				t.assert.ok(!existsSync(head(t.world)));
-				t.assert.ok(!existsSync(head(t.world).replace("head", "0")));
+				t.assert.ok(!existsSync(head(t)));
+				t.assert.ok(!existsSync(head(t).replace("head", "0")));
 			},
 			{ own: true },
 		],

@@ -5,7 +5,6 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { stateDirectory } from "../harness/subject.js";
 import { sleep } from "../harness/world.js";
 
 const everyMS = 50;
@@ -62,7 +61,7 @@ async function restart(t, stream, hostname, options) {
 	const node = await t.world.launch(hostname, options);
 	t.nodes[hostname] = node;
 	const firstAt = await stream.answered(endedAt);
-	const created = node.kind === "own" ? (await node.state("connecting")).at : node.startedAt;
+	const created = node.kind !== "stock" ? (await node.state("connecting")).at : node.startedAt;
 	return [firstAt - endedAt, created - endedAt];
 }
 
@@ -88,7 +87,7 @@ export default {
 				const gaps = [];
 				const own = [];
 				try {
-					const kept = join(stateDirectory(t.world.directory, "a"), "netmap-head");
+					const kept = join(t.nodes.a.store, "netmap-head");
 					await t.world.eventually(() => t.assert.ok(existsSync(kept), "the map is not written"), 20_000);
 					for (let i = 0; i < restarts; i++) {
 						const [gap, process] = await restart(t, stream, "a", { authKey: undefined });
