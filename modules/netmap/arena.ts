@@ -13,8 +13,6 @@ const IN_PAGE = PAGE_BYTES - 1;
 const FIRST_PAGE_BYTES = 1024;
 /** More waste than this is never left alone; less is as long as it is less than what lives, or than a first page. */
 const MOST_WASTE = PAGE_BYTES;
-/** A page is as large as this many times what lives, between a first page and a whole one. */
-const GROWTH = 4;
 
 /** Longest record. */
 export const MAXIMUM_RECORD_BYTES = PAGE_BYTES / 2;
@@ -159,7 +157,8 @@ export class Arena {
 	#open(length: number): Page {
 		let live = 0;
 		for (const page of this.#pages) if (page !== undefined) live += page.live;
-		const bytes = Math.min(PAGE_BYTES, Math.max(FIRST_PAGE_BYTES, GROWTH * live, length));
+		// As much again as there is, between a first page and a whole one.
+		const bytes = Math.min(PAGE_BYTES, Math.max(FIRST_PAGE_BYTES, live, length));
 		const page = { bytes: new Uint8Array(bytes), used: 0, live: 0 };
 		const number = this.#free.pop() ?? this.#pages.length;
 		this.#pages[number] = page;
