@@ -1,5 +1,5 @@
 /*
- * A node on the tunnel thread of this machine, as the bindings see it: hosts/posix for Node and the simulator, hosts/esp32 for boards.
+ * A node on the tunnel thread of this machine, as the bindings see it: hosts/desktop for Node and the simulator, hosts/esp32 for boards.
  *
  * On desktops all nodes of the process share one thread, which starts with the first node and is joined when the last one closes. On ESP32 there is one
  * node, with a task of its own.

@@ -2,6 +2,7 @@
  * Keeps the verdict of health.ts up to date: looks again when a layer says that something changed, and when a bound passes without anything happening.
  */
 import { monotonicMS, startTimer, stopTimer, type Timer } from "tailnet/host";
+import { DEGRADED_AFTER_MS } from "./control/types.js";
 import { judge, type Layers, NETWORK_BOUND_MS, RELAY_BOUND_MS, RELAY_GRACE_MS, type Verdict } from "./health.js";
 
 /** What the owner knows of its layers; the rest of Layers is kept here. */
@@ -30,6 +31,7 @@ export class HealthWatch {
 	/** That home was usable at the last look. */
 	#isHomeUp = false;
 	#networkDownSince: number | undefined;
+	#cachedSince: number | undefined;
 	#timer: Timer | undefined;
 	#closed = false;
 	/** By pool: its refusals when looked at last, and when they grew. */
@@ -60,6 +62,7 @@ export class HealthWatch {
 		const facts = this.#owner.facts();
 		this.#watchRelay(facts, now);
 		this.#networkDownSince = facts.networkDownSince;
+		this.#cachedSince = facts.cachedSince;
 		this.#set(judge({ ...facts, relayDownSince: this.#relayDownSince, relayWasUp: this.#relayWasUp, fullPools: this.#fullPools(now) }, now));
 		this.#arm(now);
 	}
@@ -103,7 +106,11 @@ export class HealthWatch {
 		stopTimer(this.#timer);
 		this.#timer = undefined;
 		if (this.#closed) return;
-		const waits = [...waitsFor(this.#relayDownSince, now, RELAY_GRACE_MS, RELAY_BOUND_MS), ...waitsFor(this.#networkDownSince, now, NETWORK_BOUND_MS)];
+		const waits = [
+			...waitsFor(this.#relayDownSince, now, RELAY_GRACE_MS, RELAY_BOUND_MS),
+			...waitsFor(this.#networkDownSince, now, NETWORK_BOUND_MS),
+			...waitsFor(this.#cachedSince, now, DEGRADED_AFTER_MS),
+		];
 		if (waits.length > 0) this.#timer = startTimer(() => this.look(), Math.min(...waits));
 	}
 

@@ -17,17 +17,18 @@
  *   udp       udp-blocked              no STUN answer twice, and a relay works: all goes by it      -
  *   netmap    (of the map itself)      a part does not fit, the filter is invalid                   at once
  *   pools     pool-full                a pool refused something since the last look                 -
+ *   board     board-option             an option of the board's sdkconfig is off, which costs       -
  *
  * A layer beyond its bound makes the node degraded: it never says running while it is deaf.
  */
-import type { ControlStatus } from "./control/types.js";
+import { type ControlStatus, DEGRADED_AFTER_MS } from "./control/types.js";
 import type { RegionStatus } from "./derp/types.js";
 import type { HealthCondition } from "./netmap/types.js";
 
 export type { HealthCondition } from "./netmap/types.js";
 
 /**
- *   connecting       there is no network map yet, or no relay connection yet
+ *   connecting       there is no network map yet or only that of the last run, or no relay connection yet
  *   needs-login      a person has to visit the URL of onLogin
  *   needs-approval   an administrator has to approve the machine
  *   running          peers reach us
@@ -51,8 +52,10 @@ const LOCKED_OUT = "tailnet lock: an administrator has to sign this node before 
 /** What the layers say of themselves. */
 export interface Layers {
 	control: ControlStatus;
-	/** A map is in force. */
+	/** A map of control is in force. */
 	hasMap: boolean;
+	/** Monotonic milliseconds since when the map of the last run is in force instead, undefined = it is not. */
+	cachedSince?: number | undefined;
 	authorized: boolean;
 	/** Tailnet lock is on, and our node key has no signature: peers refuse us. */
 	lockedOut: boolean;
@@ -79,6 +82,8 @@ export interface Layers {
 	netmap: readonly HealthCondition[];
 	/** Names of pools that refused something lately. */
 	fullPools: readonly string[];
+	/** Options that the machine's software lacks: "NAME: what that costs" each. */
+	lacks: readonly string[];
 }
 
 export interface Verdict {
@@ -102,26 +107,30 @@ export function judge(layers: Layers, now: number): Verdict {
 	if (control.state === "refused") add("refused", "high", `control refused this node: ${control.reason}`);
 	const relayLateMS = layers.relayDownSince === undefined ? 0 : now - layers.relayDownSince;
 	const relayText = relayProblem(layers);
+	const isCacheLate = layers.cachedSince !== undefined && now - layers.cachedSince > DEGRADED_AFTER_MS;
 	const isNetworkDown = layers.networkDownSince !== undefined && now - layers.networkDownSince > NETWORK_BOUND_MS;
 	if (isNetworkDown) add("network-down", "high", NETWORK_DOWN);
-	else addConnections(layers, relayText, relayLateMS, add);
+	else addConnections(layers, isCacheLate, relayText, relayLateMS, add);
 	if (layers.lockedOut) add("locked-out", "high", LOCKED_OUT);
 	for (const pool of layers.fullPools) add(`pool-full:${pool}`, "medium", `the pool of ${pool} was full`);
+	for (const lack of layers.lacks) add(`board-option:${lack.slice(0, lack.indexOf(":"))}`, "low", `sdkconfig has no CONFIG_${lack}`);
 	conditions.push(...layers.netmap);
 
-	const [state, reason] = stateOf(layers, isNetworkDown, relayText, relayLateMS);
+	const [state, reason] = stateOf(layers, isNetworkDown, isCacheLate, relayText, relayLateMS);
 	return { state, reason, conditions };
 }
 
 /** What needs a network: control, relay, UDP. */
 function addConnections(
 	layers: Layers,
+	isCacheLate: boolean,
 	relayText: string,
 	relayLateMS: number,
 	add: (id: string, severity: HealthCondition["severity"], text: string) => void,
 ): void {
 	const { control, home } = layers;
-	if (control.state === "degraded") {
+	if (isCacheLate) add("control-unreachable", "high", control.error?.message ?? "control has not answered");
+	else if (control.state === "degraded") {
 		if (control.sessionSinceMS !== 0) add("control-silent", "high", control.reason || "control is silent");
 		else add("control-unreachable", "high", control.reason || "control cannot be reached");
 	} else if (control.failures > 0 && control.error) add("control-unreachable", "medium", control.error.message);
@@ -139,14 +148,18 @@ function relayProblem(layers: Layers): string {
 	return error ? `relay ${code}: ${error.message}` : `relay ${code} is not connected`;
 }
 
-function stateOf(layers: Layers, isNetworkDown: boolean, relayText: string, relayLateMS: number): [TailnetState, string] {
+function stateOf(layers: Layers, isNetworkDown: boolean, isCacheLate: boolean, relayText: string, relayLateMS: number): [TailnetState, string] {
 	const { control } = layers;
 	if (control.state === "stopped") return ["stopped", control.reason];
 	if (control.state === "needs-login") return ["needs-login", control.reason];
 	if (control.state === "key-expired" || layers.keyExpired) return ["key-expired", control.reason];
 	if (control.state === "refused") return [layers.hasMap ? "degraded" : "needs-login", control.reason];
 	if (isNetworkDown) return [layers.hasMap ? "degraded" : "connecting", NETWORK_DOWN];
-	if (!layers.hasMap) return ["connecting", control.error?.message ?? control.reason];
+	if (!layers.hasMap) {
+		const reason = control.error?.message ?? control.reason;
+		if (layers.cachedSince === undefined) return ["connecting", reason];
+		return [isCacheLate ? "degraded" : "connecting", `with the network map of the last run: ${reason || "control has not answered yet"}`];
+	}
 	if (!layers.authorized) return ["needs-approval", "an administrator has to approve this machine"];
 	if (layers.lockedOut) return ["locked-out", LOCKED_OUT];
 	if (control.state === "degraded") return ["degraded", control.reason];

@@ -14,7 +14,7 @@ export declare function monotonicMS(): number;
 /** Milliseconds since 1970 as this machine believes, or 0 if it has no idea. */
 export declare function wallClockMS(): number;
 
-/** Facts of the machine for Hostinfo. */
+/** Facts of the machine, for Hostinfo and for health. */
 export declare const machine: {
 	/** "linux", "darwin", "windows", "esp32" ... */
 	readonly os: string;
@@ -22,6 +22,8 @@ export declare const machine: {
 	readonly model: string;
 	/** Host name to use when the app gives none. */
 	readonly hostname: string;
+	/** Options of the machine's own software that the node goes without: "NAME: what that costs" each. */
+	readonly lacks: readonly string[];
 };
 
 /** A one-shot timer. */

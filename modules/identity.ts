@@ -8,6 +8,7 @@
  *   registered     node key, public     the key that control took last
  *   clock-floor    8 bytes              Unix seconds that no handshake timestamp has passed (protocol/tunnel.md §1.7)
  *   udp-port       2 bytes              bound again at the next start: peers still trust the path to it (protocol/relay.md §2.8)
+ *   netmap-...     up to 4,096 bytes    the last network map (netmap/cache-values.ts)
  */
 import { equalBytes, log, openStore, randomBytes, type Store, wipe, x25519PublicKey } from "tailnet/host";
 import { TailnetError } from "./errors.js";
@@ -47,6 +48,15 @@ export class Identity {
 		const old = this.#read("old-node-key", 32);
 		// The power went after the first write of a rotation: there was none.
 		this.#oldNodeKey = old && equalBytes(old, this.#nodePublicKey) ? undefined : old;
+	}
+
+	/** For what else is to survive a restart; its errors are TailnetError "store". */
+	get values(): Store {
+		return {
+			get: (key) => guarded(() => this.#store.get(key)),
+			set: (key, value) => this.#write(key, value),
+			delete: (key) => this.#delete(key),
+		};
 	}
 
 	get nodePrivateKey(): Uint8Array {

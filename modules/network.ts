@@ -117,6 +117,13 @@ export class Network {
 		this.update("derp-map-update");
 	}
 
+	/** The home of the last run, as long as there is none: peers look for us there. */
+	restoreHome(region: number): void {
+		if (region === 0 || this.#home.current !== 0) return;
+		this.#home.restore(region);
+		this.#owner.homeChanged(region);
+	}
+
 	/** The home region was redefined, or is not in the map any more. */
 	homeLost(): void {
 		this.#home.forget();
@@ -129,6 +136,11 @@ export class Network {
 		if (now - this.#unreachableAt < unreachableGapMS) return;
 		this.#unreachableAt = now;
 		this.update("home-unreachable");
+	}
+
+	/** A peer is reached directly. Where UDP was blocked that is news: an idle node would not look again by itself. */
+	udpHeard(): void {
+		if (this.#udp === false) this.update("udp-heard");
 	}
 
 	/** Looks again, soon: one look for all who ask before it begins; one that is under way is followed by another. */

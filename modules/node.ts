@@ -6,9 +6,9 @@
  *   network   -> home region -> relay, control;  endpoints -> control, paths
  *   any layer -> health -> state
  */
-import { localAddresses, log, monotonicMS, randomBytes, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
+import { localAddresses, log, machine, monotonicMS, randomBytes, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
 import { Control } from "./control/control.js";
-import type { ControlCallbacks, PingAnswer, Registration } from "./control/types.js";
+import { type ControlCallbacks, DEFAULT_CONTROL_URL, type PingAnswer, type Registration } from "./control/types.js";
 import { DERP } from "./derp/derp.js";
 import type { RegionStatus } from "./derp/types.js";
 import { DiscoBox } from "./disco/box.js";
@@ -18,10 +18,13 @@ import { HealthWatch, type LayerFacts } from "./health-watch.js";
 import { type Identity, openIdentity } from "./identity.js";
 import type { LinkChange } from "./link-state.js";
 import { LinkWatch } from "./link-watch.js";
-import { parseAddress } from "./netmap/address.js";
+import { NameResolver } from "./name-resolver.js";
+import { isTailnetAddress, parseAddress } from "./netmap/address.js";
+import type { RestoredMap } from "./netmap/cache-values.js";
 import { MapReader } from "./netmap/map-reader.js";
 import { Netmap } from "./netmap/netmap.js";
 import type { MapMessage, NetmapChange } from "./netmap/types.js";
+import { NetmapCache } from "./netmap-cache.js";
 import { Network } from "./network.js";
 import type { NodeOptions } from "./node-options.js";
 import type { NetInfo } from "./path/net-info.js";
@@ -55,12 +58,17 @@ const deadRelayMS = 30_000;
 const largestRelayBufferBytes = 8192;
 /** Addresses that no change of the network takes away. */
 const loopback = Object.freeze(["127.0.0.1", "::1"]);
+/** Peers of the last run are told that we are back so soon, or not at all. */
+const returnTimeoutMS = 5_000;
+/** As many of them, the last used first. */
+const mostReturns = 16;
 /** Timers of hosts are 32 bits of milliseconds; a later deadline is looked at again then. */
 const longestTimerMS = 86_400_000;
 
 export class Node implements SocketNode {
 	readonly netmap: Netmap;
 	readonly network: Network;
+	readonly resolver: NameResolver;
 	readonly ports = { tcp: new PortSet(portSeed()), udp: new PortSet(portSeed()) };
 	readonly #options: NodeOptions;
 	readonly #owner: NodeOwner;
@@ -71,6 +79,7 @@ export class Node implements SocketNode {
 	readonly #control: Control;
 	readonly #derp: DERP;
 	readonly #paths: PathDriver;
+	readonly #cache: NetmapCache;
 	#hasMap = false;
 	#closed = false;
 	readonly #renewal = new Renewal();
@@ -79,6 +88,7 @@ export class Node implements SocketNode {
 	/** Nobody waits for a logout, or rejects the one that is under way. */
 	#endLogout: (error: TailnetError) => void = () => {};
 	readonly #health: HealthWatch;
+	readonly #lacks = machine.lacks;
 	#clockTimer: Timer | undefined;
 	#netmapTimer: Timer | undefined;
 	/** Rebinds that the tunnel asks for. */
@@ -101,8 +111,11 @@ export class Node implements SocketNode {
 		this.#limits = limitsOf(this.#link.counters());
 		if (!this.#limits.hasIPv6) this.netmap.self.leaveOutIPv6();
 		try {
+			if (!this.#limits.hasSubnets && (options.advertiseRoutes ?? []).length > 0)
+				throw new TailnetError("argument", "advertiseRoutes: this node was built without subnet routes (tailnet.subnet of its manifest)");
 			identity.port = this.#link.port;
 			this.network = new Network(this.#networkOwner());
+			this.resolver = new NameResolver(this, this.netmap.names, (address) => this.#isInside(address));
 			this.#paths = this.#makePaths();
 			this.#derp = new DERP({
 				maximumConnections: this.#limits.relays,
@@ -146,7 +159,9 @@ export class Node implements SocketNode {
 				},
 				changed: (verdict, before) => this.#owner.healthChanged(verdict, before),
 			});
+			this.#cache = this.#makeCache();
 			this.#control.start();
+			if (identity.isRegistered) this.#cache.begin();
 			this.#linkWatch = new LinkWatch((change) => this.#linkChanged(change));
 			this.#renewClock();
 		} catch (error) {
@@ -190,11 +205,19 @@ export class Node implements SocketNode {
 			"portmap.malformed": mapping.malformed,
 			"portmap.unexpected": mapping.unexpected,
 			"portmap.restarts": mapping.restarts,
+			"names.asked": this.resolver.counters.asked,
+			"names.cached": this.resolver.counters.cached,
+			"names.failed": this.resolver.counters.failed,
+			"names.refused": this.resolver.counters.refused,
 			"control.messages": this.#control.status.messages,
 			"control.updates": this.#control.status.updates,
 			"control.sessions": this.#control.status.sessions,
 			"netmap.bytes": this.netmap.bytes,
 			"netmap.peakBufferBytes": this.netmap.peakBufferBytes,
+			"netmap.cacheRefused": this.#cache.refused,
+			"netmap.cacheLost": this.#cache.lost,
+			"netmap.cacheSaves": this.#cache.saves,
+			"netmap.cacheSavedBytes": this.#cache.savedBytes,
 			"tunnel.waiting": this.#link.waiting,
 			"tunnel.lost": this.#link.lost,
 		};
@@ -233,6 +256,7 @@ export class Node implements SocketNode {
 				let error: unknown = refusal;
 				try {
 					this.#identity.forget();
+					this.#cache.forget();
 				} catch (failure) {
 					error ??= failure;
 				}
@@ -253,6 +277,11 @@ export class Node implements SocketNode {
 		}
 	}
 
+	/** Whether an address is asked through the tunnel. With an exit node everything is, also while there is none of that name: nothing goes out beside it. */
+	#isInside(address: Uint8Array): boolean {
+		return this.#options.exitNode !== undefined || isTailnetAddress(address) || this.netmap.route(address) >= 0;
+	}
+
 	canReach(address: Uint8Array): boolean {
 		return !this.#hasMap || this.netmap.route(address) >= 0;
 	}
@@ -267,11 +296,13 @@ export class Node implements SocketNode {
 		stopTimer(this.#clockTimer);
 		stopTimer(this.#renewalTimer);
 		stopTimer(this.#netmapTimer);
+		this.#cache.close();
 		this.#repair.close();
 		this.#linkWatch.close();
 		this.#paths.close();
 		this.#control.close();
 		this.network.close();
+		this.resolver.close();
 		this.#derp.close();
 		this.#link.close();
 		this.#box.close();
@@ -308,7 +339,10 @@ export class Node implements SocketNode {
 				derpReady: (region) => this.#derp.ready(region),
 				tsmp: (handle, source, payload) => this.#paths.tsmp(handle, source, payload),
 				echoReply: (_handle, _source, id, sequence) => this.#paths.echoReply(id, sequence),
-				session: (handle) => this.#paths.session(handle),
+				session: (handle) => {
+					this.#paths.session(handle);
+					this.#cache.changed();
+				},
 				unreachable: (endpoint) => this.#paths.unreachable(endpoint),
 				socketsDead: () => {
 					this.#health.look();
@@ -365,7 +399,10 @@ export class Node implements SocketNode {
 			peerSlots: Math.min(this.#options.peerSlots, this.#limits.peers),
 			regionCode: (region) => this.regionCode(region),
 			endpointsWanted: () => this.network.update("refresh-for-peering"),
-			pathChanged: (index) => this.#owner.pathChanged(index),
+			pathChanged: (index) => {
+				if (this.#paths.view(index)?.trusted) this.network.udpHeard();
+				this.#owner.pathChanged(index);
+			},
 		});
 	}
 
@@ -392,6 +429,7 @@ export class Node implements SocketNode {
 		const isRotation = this.#identity.oldNodeKey !== undefined;
 		try {
 			this.#identity.registered();
+			if (isRotation) this.#cache.forget();
 		} catch (error) {
 			this.report(error); // what control has taken is in force all the same; the next start asks it again
 		}
@@ -410,23 +448,71 @@ export class Node implements SocketNode {
 			return;
 		}
 		const isFirst = !this.#hasMap;
+		const isCached = this.#cache.sinceMS !== undefined;
 		this.#hasMap = true;
+		this.#cache.mapChanged();
+		this.#apply(change, isFirst, isCached);
+	}
+
+	/** @param isFirst nothing of what is in force is told to anybody yet; @param wasCached the map before was that of the last run */
+	#apply(change: NetmapChange, isFirst: boolean, wasCached = false): void {
 		if (change.self || isFirst) this.#link.identity(this.#tunnelIdentity());
+		if (change.self || isFirst) this.#setSubnets();
 		if (change.filter || isFirst) this.#link.filter(this.netmap.filter, this.#options.shieldsUp === true);
 		this.#setRelayOnly(this.netmap.self.hasCapability(relayOnlyCapability));
 		if (change.derp) {
 			this.#derp.setMap(this.netmap.derpMap.regions);
 			this.network.setRegions(this.netmap.derpMap.probeRegions, (region) => this.netmap.derpMap.score(region));
 		}
-		this.#netmapChanged(change);
+		this.#netmapChanged(change, wasCached);
 		if (change.self || isFirst) this.#owner.selfChanged();
 		this.#health.look();
 	}
 
-	#netmapChanged(change: NetmapChange): void {
-		this.#paths.netmapChanged(change);
+	/** What we forward to follows what control says, as long as we offer anything. */
+	#setSubnets(): void {
+		if ((this.#options.advertiseRoutes ?? []).length > 0) this.#link.subnets(this.netmap.subnets);
+	}
+
+	/** @param wasCached the map before was that of the last run */
+	#netmapChanged(change: NetmapChange, wasCached = false): void {
+		if (change.dns || change.self) this.resolver.forget();
+		this.#paths.netmapChanged(change, wasCached);
 		this.#owner.peersChanged(change);
 		this.#armNetmap();
+	}
+
+	// ---- The map of the last run ----
+
+	#makeCache(): NetmapCache {
+		const node = this;
+		return new NetmapCache({
+			store: this.#identity.values,
+			netmap: this.netmap,
+			get nodeKey() {
+				return node.#identity.nodePublicKey;
+			},
+			controlURL: this.#options.controlURL ?? DEFAULT_CONTROL_URL,
+			peerSlots: this.#limits.peers,
+			get homeRegion() {
+				return node.#derp.home;
+			},
+			get heardAtMS() {
+				return node.#control.status.lastMessageMS;
+			},
+			recentPeers: () => this.#paths.table.recent,
+			restored: (map) => this.#restored(map),
+			filterChanged: () => this.#link.filter(this.netmap.filter, this.#options.shieldsUp === true),
+			report: (error) => this.report(error),
+		});
+	}
+
+	/** Peers that we talked to hold sessions with a process that is gone: they are called before they notice (protocol/relay.md §2.8). */
+	#restored({ change, homeRegion, recent }: RestoredMap): void {
+		this.#derp.setMap(this.netmap.derpMap.regions);
+		this.network.restoreHome(homeRegion);
+		this.#apply(change, true);
+		for (const index of recent.slice(0, mostReturns)) this.ping("tsmp", index, returnTimeoutMS).catch(() => {});
 	}
 
 	/** Keys expire without a message. */
@@ -603,6 +689,7 @@ export class Node implements SocketNode {
 		return {
 			control: this.#control.status,
 			hasMap: this.#hasMap,
+			cachedSince: this.#cache.sinceMS,
 			authorized: self.authorized,
 			lockedOut: this.netmap.lockedOut,
 			keyExpired,
@@ -614,6 +701,7 @@ export class Node implements SocketNode {
 			udp: this.#paths.isRelayOnly ? undefined : this.network.udp,
 			isUDPBound: this.#link.port !== 0,
 			netmap: health,
+			lacks: this.#lacks,
 		};
 	}
 }

@@ -78,8 +78,9 @@ export class PathDriver {
 		this.#arm();
 	}
 
-	netmapChanged(change: NetmapChange): void {
-		this.#paths.netmapChanged(change, monotonicMS());
+	/** @param keepsSessions the map before was that of our last run */
+	netmapChanged(change: NetmapChange, keepsSessions: boolean): void {
+		this.#paths.netmapChanged(change, monotonicMS(), keepsSessions);
 		this.#arm();
 	}
 

@@ -7,7 +7,7 @@
  *
  * What happens inside, and in which order, stands in node.ts.
  */
-import { machine, monotonicMS, resolveHost, startTimer, stopTimer } from "tailnet/host";
+import { machine, monotonicMS, startTimer, stopTimer } from "tailnet/host";
 import { TailnetError } from "./errors.js";
 import type { HealthCondition, TailnetState, Verdict } from "./health.js";
 import type { Timer } from "./host-contract.js";
@@ -265,22 +265,13 @@ export default class Tailnet {
 		return this.#node.ping(kind, index, timeoutMS);
 	}
 
-	/** Addresses of a name: of the tailnet from the map, of others from the machine's resolver. Rejects with TailnetError "not-found". */
+	/**
+	 * Addresses of a name, IPv4 first: of the tailnet from the map, of a suffix that the tailnet has resolvers for from those, of others from the machine's resolver.
+	 * Rejects with TailnetError "not-found"; "timeout", "refused" if no resolver answers; "full" if too many questions are open.
+	 */
 	async resolve(name: string): Promise<string[]> {
 		this.#check();
-		const answer = this.#node.netmap.names.resolve(name);
-		if (answer.kind === "addresses" && answer.addresses.length > 0) return answer.addresses;
-		if (answer.kind !== "ask") throw new TailnetError("not-found", `no such name on the tailnet: ${name}`);
-		for (const question of answer.questions) {
-			// A name that the tailnet gives resolvers of its own to must not be asked of others.
-			if (question.resolvers.length > 0) continue;
-			try {
-				return await resolveHost(question.name);
-			} catch {
-				// The next candidate, or none.
-			}
-		}
-		throw new TailnetError("not-found", `no address for ${name}`);
+		return this.#node.resolver.resolve(name);
 	}
 
 	/** Looks at the network: UDP, NAT, latency of every relay region. */

@@ -34,35 +34,35 @@ static void part_freed(struct pbuf *p)
 	(*part->alive)--;
 }
 
-static struct tcp_pcb *search(uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index, unsigned most)
+static struct tcp_pcb *search(const uint8_t local[16], uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index, unsigned most)
 {
 	struct tcp_pcb *pcb = tcp_active_pcbs;
 	for (unsigned i = 0; pcb != NULL && i < most; pcb = pcb->next, i++) {
 		if (pcb->remote_port != remote_port || pcb->local_port != local_port || pcb->netif_idx != netif_index)
 			continue;
-		if (tn_is_same_address(&pcb->remote_ip, remote))
+		if (tn_is_same_address(&pcb->remote_ip, remote) && tn_is_same_address(&pcb->local_ip, local))
 			return pcb;
 	}
 	return NULL;
 }
 
-struct tcp_pcb *tn_coalesce_find(uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index)
+struct tcp_pcb *tn_coalesce_find(const uint8_t local[16], uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index)
 {
-	return search(local_port, remote, remote_port, netif_index, SEARCH_MAX);
+	return search(local, local_port, remote, remote_port, netif_index, SEARCH_MAX);
 }
 
-struct tcp_pcb *tn_coalesce_find_any(uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index)
+struct tcp_pcb *tn_coalesce_find_any(const uint8_t local[16], uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index)
 {
-	return search(local_port, remote, remote_port, netif_index, UINT_MAX);
+	return search(local, local_port, remote, remote_port, netif_index, UINT_MAX);
 }
 
 /** The connection of a packet, if lwIP would take length bytes of data in order at once. */
 static struct tcp_pcb *find(const struct tn_packet *packet, uint32_t sequence, uint32_t length, uint8_t netif_index)
 {
-	struct tcp_pcb *pcb = tn_coalesce_find(packet->destination_port, packet->source, packet->source_port, netif_index);
+	struct tcp_pcb *pcb = tn_coalesce_find(packet->destination, packet->destination_port, packet->source, packet->source_port, netif_index);
 	if (pcb == NULL || (pcb->state != ESTABLISHED && pcb->state != FIN_WAIT_1 && pcb->state != FIN_WAIT_2))
 		return NULL;
-	return pcb->rcv_nxt == sequence && pcb->ooseq == NULL && pcb->refused_data == NULL && length <= pcb->rcv_wnd ? pcb : NULL;
+	return pcb->rcv_nxt == sequence && tn_out_of_order(pcb) == NULL && pcb->refused_data == NULL && length <= pcb->rcv_wnd ? pcb : NULL;
 }
 
 /** Sum of addresses and protocol as the checksum's pseudo-header has them, without the length. */

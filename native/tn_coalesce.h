@@ -28,11 +28,11 @@ struct tn_coalesce {
 	struct tn_coalesce_part parts[TN_COALESCE];
 };
 
-/** The connection between a port of ours and a remote address and port, among those that lwIP used last, or NULL. @param remote 16 bytes */
-struct tcp_pcb *tn_coalesce_find(uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index);
+/** The connection between an address and port of ours and a remote one, among those that lwIP used last, or NULL. @param local, remote 16 bytes each */
+struct tcp_pcb *tn_coalesce_find(const uint8_t local[16], uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index);
 
 /** The same among all; it costs what lwIP's own look-up costs. */
-struct tcp_pcb *tn_coalesce_find_any(uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index);
+struct tcp_pcb *tn_coalesce_find_any(const uint8_t local[16], uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index);
 
 /**
  * Adds a packet if it continues the run that is being collected, or begins one when none is.

@@ -9,6 +9,7 @@
  *   half-open connections      the SYN is dropped
  *   stream rings               back pressure: the TCP window closes; writes are taken in part
  *   datagram ring of a socket  the datagram that came last is dropped
+ *   flows of subnet routes     a datagram flow that is silent longest gives way; a connection is refused (RST)
  *   staged packets of a peer   the oldest is dropped
  *   waiting packets            the address that waits longest gives way
  *   commands                   send() says no, the caller tries again
@@ -21,8 +22,15 @@
 #ifndef TN_CONFIG_H
 #define TN_CONFIG_H
 
-#if defined(ESP_PLATFORM) && !defined(TN_DEVICE)
+#ifdef ESP_PLATFORM
+#include "sdkconfig.h"
+#ifndef TN_DEVICE
 #define TN_DEVICE
+#endif
+/** TCP window of the board's lwIP. */
+#define TN_BOARD_WINDOW CONFIG_LWIP_TCP_WND_DEFAULT
+#else
+#define TN_BOARD_WINDOW 0
 #endif
 
 #include "tn_defines.h"
@@ -33,15 +41,34 @@
 #define TN_PROFILE(device, desktop) (desktop)
 #endif
 
-/** The least power of two that is n or more, from 2 to 32,768. */
+/** The least power of two that is n or more, from 2 to 65,536. */
 #define TN_POWER_2(n, power) ((n) <= (power) ? (power) : (n) <= 2 * (power) ? 2 * (power) : (n) <= 4 * (power) ? 4 * (power) : 8 * (power))
 #define TN_POWER_OF_TWO(n) ((n) <= 16 ? TN_POWER_2(n, 2) : (n) <= 256 ? TN_POWER_2(n, 32) : (n) <= 4096 ? TN_POWER_2(n, 512) : TN_POWER_2(n, 8192))
 #define TN_IS_POWER_OF_TWO(n) ((n) > 0 && ((n) & ((n)-1)) == 0)
 
-/** Whether there is IPv6 inside the tunnel. Without: our IPv6 address is not used, packets of that family are unknown, and lwIP may be one without it. */
+/**
+ * Whether there is IPv6 inside the tunnel. Without: our IPv6 address is not used, packets of that family are unknown, and lwIP may be one without it. On a board
+ * whose lwIP is one without it there is none, whatever the app wants; its host tells so.
+ */
 #ifndef TN_IPV6
 #define TN_IPV6 1
 #endif
+#if TN_IPV6 && defined(ESP_PLATFORM) && !defined(CONFIG_LWIP_IPV6)
+#undef TN_IPV6
+#define TN_IPV6 0
+#define TN_LACKS_IPV6 1
+#else
+#define TN_LACKS_IPV6 0
+#endif
+
+/** Whether subnet routes that we offer are served (tn_subnet.h), the flows of all peers together, and the prefixes. */
+#ifndef TN_SUBNET
+#define TN_SUBNET TN_PROFILE(0, 1)
+#endif
+#ifndef TN_SUBNET_FLOWS
+#define TN_SUBNET_FLOWS TN_PROFILE(8, 256)
+#endif
+#define TN_SUBNETS TN_PROFILE(4, 64)
 
 /** MTU of the tunnel, both families. protocol/tunnel.md §3.4 */
 #define TN_MTU 1280
@@ -78,12 +105,12 @@
 #define TN_HALF_OPEN TN_PROFILE(4, 64)
 #endif
 
-/** Bytes of a stream's rings; powers of two, the receive ring at least lwIP's TCP_WND. */
+/** Bytes of a stream's rings; powers of two, the receive ring at least lwIP's TCP_WND, which a board's sdkconfig may have raised. */
 #ifndef TN_STREAM_SEND
 #define TN_STREAM_SEND TN_PROFILE(4096, 262144)
 #endif
 #ifndef TN_STREAM_RECEIVE
-#define TN_STREAM_RECEIVE TN_PROFILE(8192, 524288)
+#define TN_STREAM_RECEIVE TN_PROFILE(TN_BOARD_WINDOW <= 8192 ? 8192 : TN_POWER_OF_TWO(TN_BOARD_WINDOW), 524288)
 #endif
 
 /**
@@ -110,6 +137,8 @@
 #endif
 
 /** Addresses that nobody is configured for and for which a packet waits. */
+/** Packets that wait for one address, at most: several connections may be opened at once. */
+#define TN_WAITING_PER_ADDRESS TN_PROFILE(2, 8)
 #ifndef TN_WAITING
 #define TN_WAITING TN_PROFILE(4, 32)
 #endif
@@ -235,6 +264,7 @@ _Static_assert(TN_HALF_OPEN >= 1 && TN_HALF_OPEN <= TN_SOCKETS, "tailnet.halfOpe
 _Static_assert(TN_IS_POWER_OF_TWO(TN_STREAM_SEND) && TN_STREAM_SEND >= 1024, "tailnet.streamSend: expected 1024, 2048, 4096 ... bytes");
 _Static_assert(TN_IS_POWER_OF_TWO(TN_STREAM_RECEIVE) && TN_STREAM_RECEIVE >= 2048, "tailnet.streamReceive: expected 2048, 4096, 8192 ... bytes");
 _Static_assert(TN_IS_POWER_OF_TWO(TN_DATAGRAM_RECEIVE) && TN_DATAGRAM_RECEIVE >= 2048, "tailnet.datagramReceive: expected 2048, 4096, 8192 ... bytes");
+_Static_assert(TN_SUBNET_FLOWS >= 2 && TN_SUBNET_FLOWS <= 1024, "tailnet.subnetFlows: expected 2 to 1024");
 _Static_assert(TN_REGIONS >= 2 && TN_REGIONS <= 64, "tailnet.regions: expected 2 (the home region and one of a peer) to 64");
 
 /** TSMP answers: pongs a second to one peer, rejects a second to all. */

@@ -3,6 +3,12 @@
  */
 #include "tn_node_internal.h"
 
+#if TN_SUBNET
+#define OF_SUBNET(member) node->interface.subnet.member
+#else
+#define OF_SUBNET(member) 0
+#endif
+
 size_t tn_node_vm_counters(struct tn_node *node, struct tn_counter *counters, size_t size)
 {
 	const struct tn_tunnel *tunnel = &node->tunnel;
@@ -64,6 +70,12 @@ size_t tn_node_vm_counters(struct tn_node *node, struct tn_counter *counters, si
 	    {"icmpIgnored", node->interface.icmp_ignored},
 	    {"unreachableSuppressed", node->interface.unreachable_suppressed},
 	    {"buffersLeaked", node->interface.leaked},
+	    {"subnetFlows", OF_SUBNET(used)},
+	    {"subnetOpened", OF_SUBNET(opened)},
+	    {"subnetRefusedFull", OF_SUBNET(refused_full)},
+	    {"subnetRefusedBelow", OF_SUBNET(refused_below)},
+	    {"subnetFragments", OF_SUBNET(fragments)},
+	    {"subnetTooLong", OF_SUBNET(too_long)},
 	    {"socketsUsed", atomic_load_explicit(&node->sockets.used, memory_order_relaxed)},
 	    {"poolPeers", TN_PEERS},
 	    {"poolSockets", TN_SOCKETS},
@@ -71,6 +83,7 @@ size_t tn_node_vm_counters(struct tn_node *node, struct tn_counter *counters, si
 	    {"poolRegions", TN_REGIONS},
 	    {"poolRelayBytes", TN_DERP_QUEUE_BYTES},
 	    {"hasIPv6", TN_IPV6},
+	    {"hasSubnet", TN_SUBNET},
 	    {"bytesNode", (double)sizeof *node},
 	};
 	size_t count = sizeof all / sizeof all[0];

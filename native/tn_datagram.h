@@ -1,5 +1,5 @@
 /*
- * UDP sockets on the tailnet interface. A datagram that arrives is one record in the socket's receive ring:
+ * UDP sockets on the tailnet interface, or on the network below it. A datagram that arrives is one record in the socket's receive ring:
  *
  *   0   address 16   16  port u16 LE   18  payload
  */
@@ -12,6 +12,9 @@
 
 /** Binds to a port (0: any) of our present and future addresses. Told by "connected" (local_port is the port) or "closed". */
 void tn_datagram_bind(struct tn_socket *socket, uint16_t port);
+
+/** Opens a socket on the network below, on a port of its own. Told by "connected" or "closed". */
+void tn_datagram_open_outside(struct tn_socket *socket);
 
 /** After a change of our addresses: binds to the new ones. */
 void tn_datagram_readdress(struct tn_socket *socket);

@@ -30,7 +30,7 @@ static inline void tn_to_lwip(ip_addr_t *out, const uint8_t address[16])
 		memcpy(&ip_2_ip4(out)->addr, address + 12, 4);
 		IP_SET_TYPE_VAL(*out, IPADDR_TYPE_V4);
 	}
-#if TN_IPV6
+#if LWIP_IPV6
 	else {
 		memcpy(ip_2_ip6(out)->addr, address, 16);
 		IP_SET_TYPE_VAL(*out, IPADDR_TYPE_V6);
@@ -40,13 +40,24 @@ static inline void tn_to_lwip(ip_addr_t *out, const uint8_t address[16])
 
 static inline void tn_from_lwip(uint8_t out[16], const ip_addr_t *address)
 {
-#if TN_IPV6
+#if LWIP_IPV6
 	if (IP_IS_V6(address)) {
 		memcpy(out, ip_2_ip6(address)->addr, 16);
 		return;
 	}
 #endif
 	tn_address_from_ip4(out, (const uint8_t *)&ip_2_ip4(address)->addr);
+}
+
+/** Segments of a connection that wait for one before them; NULL also where lwIP keeps none. */
+static inline const struct tcp_seg *tn_out_of_order(const struct tcp_pcb *pcb)
+{
+#if TCP_QUEUE_OOSEQ
+	return pcb->ooseq;
+#else
+	(void)pcb;
+	return NULL;
+#endif
 }
 
 /** Whether lwIP's address is ours. */

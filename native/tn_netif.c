@@ -51,7 +51,7 @@ static void correct_acknowledgement(struct tn_netif *interface, uint8_t *bytes, 
 	struct tn_packet packet;
 	tn_packet_parse(&packet, bytes, length);
 	uint8_t *tcp = bytes + packet.transport;
-	struct tcp_pcb *pcb = tn_coalesce_find(packet.source_port, packet.destination, packet.destination_port, netif_get_index(&interface->netif));
+	struct tcp_pcb *pcb = tn_coalesce_find(packet.source, packet.source_port, packet.destination, packet.destination_port, netif_get_index(&interface->netif));
 	if (pcb == NULL || pcb->state < ESTABLISHED)
 		return;
 	uint8_t before[4];
@@ -65,8 +65,7 @@ static void correct_acknowledgement(struct tn_netif *interface, uint8_t *bytes, 
 
 #if TN_STACK_APART
 
-/** Where a packet for the tunnel goes, NULL when there is no room. */
-static uint8_t *place_output(struct tn_netif *interface, uint16_t length)
+uint8_t *tn_netif_place(struct tn_netif *interface, uint16_t length)
 {
 	uint8_t *place = tn_ring_reserve(&interface->crossing.out, length);
 	if (place == NULL)
@@ -74,7 +73,7 @@ static uint8_t *place_output(struct tn_netif *interface, uint16_t length)
 	return place;
 }
 
-static void commit_output(struct tn_netif *interface, uint16_t length)
+void tn_netif_commit(struct tn_netif *interface, uint16_t length)
 {
 	tn_ring_publish(&interface->crossing.out, length);
 	tn_netif_stir(interface);
@@ -88,13 +87,13 @@ void tn_netif_stir(struct tn_netif *interface)
 
 #else
 
-static uint8_t *place_output(struct tn_netif *interface, uint16_t length)
+uint8_t *tn_netif_place(struct tn_netif *interface, uint16_t length)
 {
 	(void)length;
 	return tn_tunnel_place(interface->tunnel);
 }
 
-static void commit_output(struct tn_netif *interface, uint16_t length)
+void tn_netif_commit(struct tn_netif *interface, uint16_t length)
 {
 	tn_tunnel_output(interface->tunnel, length);
 }
@@ -111,7 +110,7 @@ static err_t output(struct netif *netif, struct pbuf *p)
 	struct tn_netif *interface = (struct tn_netif *)netif;
 	if (p->tot_len > TN_MTU)
 		return ERR_BUF;
-	uint8_t *place = place_output(interface, p->tot_len);
+	uint8_t *place = tn_netif_place(interface, p->tot_len);
 	if (place == NULL)
 		return ERR_MEM;
 	uint16_t length = pbuf_copy_partial(p, place, p->tot_len, 0);
@@ -127,7 +126,7 @@ static err_t output(struct netif *netif, struct pbuf *p)
 		correct_acknowledgement(interface, place, length);
 	if (protocol == TN_PROTOCOL_TCP && length > transport + TCP_HEADER && (place[transport + TCP_FLAG_BYTE] & TN_TCP_SYN) != 0)
 		tn_window_offer(place + transport, length - transport);
-	commit_output(interface, length);
+	tn_netif_commit(interface, length);
 	return ERR_OK;
 }
 
@@ -167,13 +166,18 @@ bool tn_netif_open(struct tn_netif *interface, struct tn_tunnel *tunnel, struct 
 	stack.is_initialised = true;
 	interface->tunnel = tunnel;
 	interface->sockets = sockets;
+#if TN_SUBNET
+	interface->subnet.netif = interface;
+#endif
 	if (netif_add(&interface->netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4, NULL, set_up, ip_input) == NULL)
 		return false;
 	netif_set_link_up(&interface->netif);
 	netif_set_up(&interface->netif);
 	IP4_ADDR(ip_2_ip4(&interface->netif.netmask), 255, 255, 255, 255);
-#if TN_IPV6
+#if LWIP_IPV6_SEND_ROUTER_SOLICIT
 	interface->netif.rs_count = 0;
+#endif
+#if LWIP_IPV6_AUTOCONFIG
 	interface->netif.ip6_autoconfig_enabled = 0;
 #endif
 	interface->is_up = true;
@@ -201,6 +205,22 @@ void tn_netif_close(struct tn_netif *interface)
 	netif_remove(&interface->netif);
 	interface->is_up = false;
 }
+
+#if TN_SUBNET
+/** Shows the destination of a packet for a host of our subnets as an address of ours. */
+static void show_destination(struct tn_netif *interface, const uint8_t *bytes)
+{
+	struct netif *netif = &interface->netif;
+	if (bytes[0] >> 4 == 4) {
+		memcpy(&ip_2_ip4(&netif->ip_addr)->addr, bytes + 16, 4);
+		return;
+	}
+#if TN_IPV6
+	tn_to_lwip(&netif->ip6_addr[0], bytes + 24);
+	netif->ip6_addr_state[0] = IP6_ADDR_PREFERRED;
+#endif
+}
+#endif
 
 /** Shows our addresses to lwIP, and makes us its way for answers that have no connection (RST). */
 static void show(struct tn_netif *interface)
@@ -232,6 +252,10 @@ static void hide(struct tn_netif *interface)
 static void input(struct tn_netif *interface, struct pbuf *p)
 {
 	show(interface);
+#if TN_SUBNET
+	/* Its own address, or that of a host: lwIP's connections know which. */
+	show_destination(interface, p->payload);
+#endif
 	if (ip_input(p, &interface->netif) != ERR_OK)
 		pbuf_free(p);
 	hide(interface);
@@ -331,7 +355,7 @@ static bool is_scattered(const struct tcp_pcb *pcb, uint32_t sequence, uint32_t 
 	if (length == 0 || length > SMALL_SEGMENT || pcb->rcv_nxt == sequence)
 		return false;
 	unsigned count = 0;
-	for (const struct tcp_seg *segment = pcb->ooseq; segment != NULL && count < OUT_OF_ORDER_MAX; segment = segment->next)
+	for (const struct tcp_seg *segment = tn_out_of_order(pcb); segment != NULL && count < OUT_OF_ORDER_MAX; segment = segment->next)
 		count++;
 	return count >= OUT_OF_ORDER_MAX;
 }
@@ -345,7 +369,7 @@ static bool is_misplaced(const struct tcp_pcb *pcb, uint32_t sequence, uint32_t 
 	uint32_t end = sequence + length;
 	if (TCP_SEQ_GT(sequence, pcb->rcv_nxt) && TCP_SEQ_GT(end + is_end, pcb->rcv_nxt + pcb->rcv_wnd))
 		return true;
-	const struct tcp_seg *last = pcb->ooseq;
+	const struct tcp_seg *last = tn_out_of_order(pcb);
 	while (last != NULL && last->next != NULL)
 		last = last->next;
 	return last != NULL && (TCPH_FLAGS(last->tcphdr) & TCP_FIN) != 0 && TCP_SEQ_GT(end, last->tcphdr->seqno + last->len);
@@ -364,7 +388,8 @@ static bool is_unfit_segment(struct tn_netif *interface, const uint8_t *bytes, c
 	}
 	if (length == 0 && !is_end)
 		return false;
-	const struct tcp_pcb *pcb = tn_coalesce_find_any(packet->destination_port, packet->source, packet->source_port, netif_get_index(&interface->netif));
+	const struct tcp_pcb *pcb =
+	    tn_coalesce_find_any(packet->destination, packet->destination_port, packet->source, packet->source_port, netif_get_index(&interface->netif));
 	if (pcb == NULL || pcb->state < SYN_RCVD)
 		return false;
 	bool is_one_too_many = is_scattered(pcb, sequence, length), has_no_place = is_misplaced(pcb, sequence, length, is_end);
@@ -385,9 +410,20 @@ static bool is_of_use(const uint8_t *bytes, const struct tn_packet *packet)
 void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *packet)
 {
 	struct tn_netif *interface = context;
-	uint8_t index = netif_get_index(&interface->netif);
 	if (!interface->is_up)
 		return;
+#if TN_SUBNET
+	if (!tn_tunnel_is_own(interface->tunnel, packet->destination)) {
+		tn_subnet_input(&interface->subnet, bytes, packet);
+		return;
+	}
+#endif
+	tn_netif_accept(interface, bytes, packet);
+}
+
+void tn_netif_accept(struct tn_netif *interface, uint8_t *bytes, const struct tn_packet *packet)
+{
+	uint8_t index = netif_get_index(&interface->netif);
 	if (packet->protocol == TN_PROTOCOL_ICMP6 && packet->version == 6 && !tn_packet_is_echo_request(packet)) {
 		interface->icmp_ignored++;
 		return;
@@ -417,7 +453,7 @@ void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *pac
 		stack.fragments_until = interface->tunnel->now + REASSEMBLY_MS;
 	if (packet->protocol == TN_PROTOCOL_TCP && (packet->tcp_flags & (TN_TCP_SYN | TN_TCP_RST | TN_TCP_ACK)) == TN_TCP_ACK) {
 		const uint8_t *tcp = bytes + packet->transport;
-		struct tcp_pcb *pcb = tn_coalesce_find(packet->destination_port, packet->source, packet->source_port, index);
+		struct tcp_pcb *pcb = tn_coalesce_find(packet->destination, packet->destination_port, packet->source, packet->source_port, index);
 		if (pcb != NULL)
 			tn_recovery_before(pcb, tn_load32be(tcp + TCP_SEQUENCE), tn_load32be(tcp + TCP_ACKNOWLEDGED));
 	}

@@ -17,6 +17,7 @@
 #include "tn_crossing.h"
 #include "tn_lwip.h"
 #include "tn_socket.h"
+#include "tn_subnet.h"
 #include "tn_tunnel.h"
 
 struct tn_netif {
@@ -30,6 +31,9 @@ struct tn_netif {
 #if TN_STACK_APART
 	struct tn_crossing crossing;
 #endif
+#if TN_SUBNET
+	struct tn_subnet subnet;
+#endif
 	uint32_t half_open_dropped, coalesced, unreachable_suppressed, leaked, icmp_ignored, not_ours, scattered, unfit;
 };
 
@@ -39,8 +43,15 @@ bool tn_netif_open(struct tn_netif *interface, struct tn_tunnel *tunnel, struct 
 /** Removes the interface and what connections lwIP still has on it. Its sockets were closed before. */
 void tn_netif_close(struct tn_netif *interface);
 
-/** Takes a packet for one of our addresses (struct tn_tunnel_upper). */
+/** Takes a packet for one of our addresses, or for a host of our subnets (struct tn_tunnel_upper). */
 void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *packet);
+
+/** Hands lwIP a packet as one for an address of ours, whatever its destination. */
+void tn_netif_accept(struct tn_netif *interface, uint8_t *bytes, const struct tn_packet *packet);
+
+/** Where a packet of length bytes to a peer is to be written, at most TN_MTU; NULL when there is no room. Then tn_netif_commit. */
+uint8_t *tn_netif_place(struct tn_netif *interface, uint16_t length);
+void tn_netif_commit(struct tn_netif *interface, uint16_t length);
 
 /** Hands lwIP what was collected; before the end of the turn. */
 void tn_netif_flush(struct tn_netif *interface);

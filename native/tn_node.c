@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include "tn_bytes.h"
+#include "tn_outside.h"
 #include "tn_port.h"
 #include "tn_stream.h"
 
@@ -116,7 +117,7 @@ static void close_crossing(struct tn_node *node)
 /** Whether the stack has to be visited: each visit is two changes of threads. */
 static bool wants_visit(const struct tn_node *node)
 {
-	if (node->interface.crossing.count > 0 || node->was_visited || node->tunnel.now >= node->stack_next)
+	if (node->interface.crossing.count > 0 || node->was_visited || node->tunnel.now >= node->stack_next || tn_outside_is_ready(node->host))
 		return true;
 	for (size_t i = 0; i < TN_SOCKET_WORDS; i++) {
 		if (atomic_load_explicit(&node->sockets.touched[i], memory_order_relaxed) != 0)
@@ -219,6 +220,9 @@ bool tn_node_start(struct tn_node *node, uint64_t now)
 
 static void stop_stack(struct tn_node *node)
 {
+#if TN_SUBNET
+	tn_subnet_close(&node->interface.subnet);
+#endif
 	for (size_t i = 0; i < TN_SOCKETS; i++) {
 		struct tn_socket *socket = &node->sockets.slots[i];
 		if (atomic_load_explicit(&socket->taken, memory_order_acquire) == 0)
@@ -349,8 +353,16 @@ static void serve_sockets(struct tn_node *node)
 
 static void turn_stack(struct tn_node *node)
 {
+	tn_outside_serve(node->host);
+#if TN_SUBNET
+	uint64_t next = tn_subnet_turn(&node->interface.subnet);
+#else
+	uint64_t next = UINT64_MAX;
+#endif
 	serve_sockets(node);
 	node->stack_next = tn_stack_tick(node->tunnel.now);
+	if (next < node->stack_next)
+		node->stack_next = next;
 }
 
 uint64_t tn_node_turn(struct tn_node *node)
@@ -376,7 +388,7 @@ uint64_t tn_node_turn(struct tn_node *node)
 
 static bool has_work(struct tn_node *node)
 {
-	if (has_output(node) || tn_ring_used(&node->commands) > 0 || tn_ring_used(&node->derp) > 0 ||
+	if (has_output(node) || tn_outside_is_ready(node->host) || tn_ring_used(&node->commands) > 0 || tn_ring_used(&node->derp) > 0 ||
 	    atomic_load_explicit(&node->want_wake, memory_order_relaxed) != 0)
 		return true;
 	for (size_t i = 0; i < TN_SOCKET_WORDS; i++) {

@@ -42,6 +42,16 @@ static void identity(struct tn_node *node, const uint8_t *record, size_t length)
 		tn_node_visit(node, readdress);
 }
 
+/** What leads to hosts that are not ours to forward to ends. */
+static void check_subnets(struct tn_node *node)
+{
+#if TN_SUBNET
+	tn_subnet_check(&node->interface.subnet);
+#else
+	(void)node;
+#endif
+}
+
 static void filter(struct tn_node *node, const uint8_t *record, size_t length)
 {
 	size_t size = length - TN_RECORD_HEAD;
@@ -97,7 +107,10 @@ static void socket_command(struct tn_node *node, const uint8_t *record, size_t l
 		tn_listener_open(socket, argument);
 		break;
 	case TN_COMMAND_UDP_BIND:
-		tn_datagram_bind(socket, argument);
+		if ((record[1] & 1) != 0)
+			tn_datagram_open_outside(socket);
+		else
+			tn_datagram_bind(socket, argument);
 		break;
 	case TN_COMMAND_UDP_SEND:
 		if (length >= ADDRESS_AT + 16 && socket->kind == TN_SOCKET_DATAGRAM)
@@ -139,6 +152,10 @@ static void command(struct tn_node *node, const uint8_t *record, size_t length)
 		break;
 	case TN_COMMAND_PEER:
 		tn_tunnel_peer(tunnel, record, length);
+		break;
+	case TN_COMMAND_SUBNETS:
+		if (tn_tunnel_subnets(tunnel, record, length))
+			tn_node_visit(node, check_subnets);
 		break;
 	case TN_COMMAND_PEER_REMOVE:
 		if (rest >= 4)

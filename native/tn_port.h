@@ -1,5 +1,5 @@
 /*
- * What a host provides to the native core. hosts/posix and hosts/esp32 implement it; tests have their own with simulated time.
+ * What a host provides to the native core. hosts/desktop and hosts/esp32 implement it; tests have their own with simulated time.
  *
  * Two threads know a node: the VM thread calls tn_node.h's VM side, the tunnel thread its other side. `host` is the pointer that was given to
  * tn_node_create. The host also owns the clock: it passes milliseconds that never go back into every call that needs the time.

@@ -47,10 +47,14 @@ enum tn_command {
 	/* 4: handle u32. The peer restarted (disco key changed): erase its sessions, the next packet starts a handshake. */
 	TN_COMMAND_SESSION_DROP = 13,
 
+	/* 4: prefixes, 18 bytes each: address 16, bits u8 (v4: 96..128), pad. The subnets that control has given us to forward to, instead of those before.
+	 * Nothing happens where the core was built without (TN_SUBNET). */
+	TN_COMMAND_SUBNETS = 14,
+
 	/* Sockets. 16-bit: port (remote for connect, local for listen and bind). flags: bit 0 nodelay. */
 	TN_COMMAND_TCP_CONNECT = 32, /* 4: socket u32, address 16 */
 	TN_COMMAND_TCP_LISTEN = 33,  /* 4: socket u32 */
-	TN_COMMAND_UDP_BIND = 34,    /* 4: socket u32 */
+	TN_COMMAND_UDP_BIND = 34,    /* 4: socket u32. flags bit 0: on the network below the tailnet, on a port of its own */
 	TN_COMMAND_UDP_SEND = 35,    /* 4: socket u32, address 16, payload; 16-bit: remote port */
 	TN_COMMAND_SOCKET_CLOSE =
 	    36, /* 4: socket u32. flags bit 0: abort (RST); else bytes in the send ring leave first, then FIN. The handle is dead at once for the VM. */

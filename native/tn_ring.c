@@ -52,6 +52,21 @@ uint32_t tn_ring_write(struct tn_ring *ring, const uint8_t *bytes, uint32_t leng
 	return length;
 }
 
+uint32_t tn_ring_place(struct tn_ring *ring, uint8_t **place)
+{
+	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+	uint32_t room = ring->size - (tail - atomic_load_explicit(&ring->head, memory_order_acquire));
+	uint32_t at = tail & (ring->size - 1);
+	*place = ring->bytes + at;
+	return room < ring->size - at ? room : ring->size - at;
+}
+
+void tn_ring_fill(struct tn_ring *ring, uint32_t length)
+{
+	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+	atomic_store_explicit(&ring->tail, tail + length, memory_order_release);
+}
+
 uint32_t tn_ring_read(struct tn_ring *ring, uint8_t *out, uint32_t length)
 {
 	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);

@@ -40,6 +40,12 @@ uint32_t tn_ring_free(const struct tn_ring *ring);
 /** Writer: copies as much as fits. @return bytes taken */
 uint32_t tn_ring_write(struct tn_ring *ring, const uint8_t *bytes, uint32_t length);
 
+/** Writer: the room that lies without a break. @return its bytes; *place is where, to be written and published by tn_ring_fill */
+uint32_t tn_ring_place(struct tn_ring *ring, uint8_t **place);
+
+/** Writer: publishes length bytes that were written at tn_ring_place, at most what it gave. */
+void tn_ring_fill(struct tn_ring *ring, uint32_t length);
+
 /** Reader: copies and removes at most length bytes. @return bytes copied */
 uint32_t tn_ring_read(struct tn_ring *ring, uint8_t *out, uint32_t length);
 

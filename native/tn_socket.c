@@ -6,6 +6,7 @@
 #include <string.h>
 #include "tn_netif.h"
 #include "tn_port.h"
+#include "tn_subnet.h"
 
 #define GENERATION_MASK 0xffffu
 #define RINGS (TN_STREAM_SEND + TN_STREAM_RECEIVE)
@@ -68,10 +69,10 @@ void tn_socket_release(struct tn_socket *socket)
 		tn_port_free(memory);
 	socket->memory = NULL;
 	socket->kind = TN_SOCKET_NONE;
-	socket->is_connected = socket->is_closing = socket->is_told_closed = socket->no_delay = false;
+	socket->is_connected = socket->is_closing = socket->is_told_closed = false;
+	socket->no_delay = socket->is_ended = socket->is_end_sent = socket->is_outside = false;
 	socket->stream = NULL;
 	memset(socket->listeners, 0, sizeof socket->listeners);
-	memset(socket->datagrams, 0, sizeof socket->datagrams);
 	socket->queued = socket->unread = socket->told_writable = socket->told_empty = socket->dropped = 0;
 	socket->recovery = (struct tn_recovery){0};
 	atomic_store_explicit(&socket->flags, 0, memory_order_relaxed);
@@ -108,6 +109,12 @@ void tn_socket_raise(struct tn_socket *socket, uint32_t flags)
 	uint32_t before = atomic_fetch_or_explicit(&socket->flags, flags, memory_order_acq_rel);
 	if ((before | flags) == before)
 		return;
+#if TN_SUBNET
+	if (socket->kind == TN_SOCKET_STREAM && socket->flow != NULL) {
+		tn_subnet_raise(socket->flow);
+		return;
+	}
+#endif
 	mark(socket->table->raised, socket);
 	atomic_store(&socket->table->events->wanted, 1);
 	tn_netif_stir(socket->table->netif);

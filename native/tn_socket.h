@@ -36,6 +36,8 @@ enum tn_socket_kind {
 
 struct tcp_pcb;
 struct udp_pcb;
+struct tn_outside;
+struct tn_forward;
 
 struct tn_socket {
 	_Atomic uint32_t taken;
@@ -56,10 +58,16 @@ struct tn_socket {
 	/* Tunnel thread. */
 	struct tn_sockets *table;
 	enum tn_socket_kind kind;
-	bool is_connected, is_closing, is_told_closed, no_delay;
+	bool is_connected, is_closing, is_told_closed;
+	bool no_delay : 1, is_ended : 1, is_end_sent : 1; /* streams */
+	bool is_outside : 1;                              /* a datagram socket of the network below the tailnet */
 	struct tcp_pcb *stream;
-	struct tcp_pcb *listeners[2]; /* IPv4, IPv6 */
-	struct udp_pcb *datagrams[2];
+	union {
+		struct tcp_pcb *listeners[2]; /* IPv4, IPv6 */
+		struct udp_pcb *datagrams[2];
+		struct tn_outside *outside[2];
+		struct tn_forward *flow; /* a stream of a subnet route: this is told, not the VM */
+	};
 	uint8_t *memory;        /* both rings */
 	uint32_t queued;        /* bytes of the send ring that lwIP refers to */
 	uint32_t unread;        /* bytes received that the window was not opened for yet */

@@ -233,6 +233,21 @@ static void finish(struct tn_socket *socket)
 	tn_socket_release(socket);
 }
 
+/** An ended stream says FIN when lwIP does not refer to its ring any more, as a closing one does. */
+static void send_end(struct tn_socket *socket)
+{
+	struct tcp_pcb *pcb = socket->stream;
+	if (socket->is_end_sent || tn_ring_used(&socket->send) > 0 || pcb->unsent != NULL)
+		return;
+	socket->is_end_sent = tcp_shutdown(pcb, 0, 1) == ERR_OK;
+}
+
+void tn_stream_end(struct tn_socket *socket)
+{
+	socket->is_ended = true;
+	tn_stream_service(socket);
+}
+
 void tn_stream_service(struct tn_socket *socket)
 {
 	if (socket->stream == NULL || !socket->is_connected)
@@ -243,6 +258,8 @@ void tn_stream_service(struct tn_socket *socket)
 	watch(socket);
 	if (socket->is_closing)
 		finish(socket);
+	else if (socket->is_ended)
+		send_end(socket);
 	else
 		tell_writable(socket);
 }
@@ -287,7 +304,7 @@ static err_t on_sent(void *context, struct tcp_pcb *pcb, u16_t length)
 	}
 	fill(socket);
 	tn_recovery_acknowledged(&socket->recovery, pcb);
-	if (!socket->is_closing)
+	if (!socket->is_closing && !socket->is_ended)
 		tell_writable(socket);
 	else
 		tn_socket_touch(socket);
@@ -298,7 +315,7 @@ static err_t on_poll(void *context, struct tcp_pcb *pcb)
 {
 	struct tn_socket *socket = context;
 	(void)pcb;
-	if (socket->is_closing || tn_ring_used(&socket->send) > socket->queued)
+	if (socket->is_closing || (socket->is_ended && !socket->is_end_sent) || tn_ring_used(&socket->send) > socket->queued)
 		tn_socket_touch(socket);
 	return ERR_OK;
 }

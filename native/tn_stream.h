@@ -3,6 +3,7 @@
  *
  *   send      VM -> send ring -> tcp_write (without a copy where lwIP allows, then the bytes stay in the ring until they are acknowledged)
  *   receive   lwIP -> receive ring -> VM; the TCP window is never larger than the free part of the ring, so nothing has to be refused
+ *   end       the rest of the send ring, then FIN; the other way stays open
  *   close     the rest of the send ring, then FIN; a connection that stands still for a minute meanwhile, or takes ten, is reset
  *
  * Everything here runs on the tunnel thread.
@@ -23,6 +24,9 @@ void tn_stream_service(struct tn_socket *socket);
 
 /** The VM let go of it. @param is_abort RST at once; else the bytes in the send ring leave first, then FIN. The slot is released when lwIP is done */
 void tn_stream_close(struct tn_socket *socket, bool is_abort);
+
+/** Nothing more is written: when all has left, FIN. What the peer sends still comes. */
+void tn_stream_end(struct tn_socket *socket);
 
 /** A peer's rules refuse a connection that is being opened. @return whether socket is that one */
 bool tn_stream_refuse(struct tn_socket *socket, const uint8_t remote[16], uint16_t remote_port, uint16_t local_port);

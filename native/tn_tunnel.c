@@ -235,6 +235,58 @@ bool tn_tunnel_peer(struct tn_tunnel *tunnel, const uint8_t *record, size_t leng
 	return true;
 }
 
+#if TN_SUBNET
+
+bool tn_tunnel_subnets(struct tn_tunnel *tunnel, const uint8_t *record, size_t length)
+{
+	if (length < TN_RECORD_HEAD || (length - TN_RECORD_HEAD) % PREFIX_SIZE != 0)
+		return false;
+	tunnel->subnet_count = 0;
+	for (size_t at = TN_RECORD_HEAD; at < length; at += PREFIX_SIZE) {
+		uint8_t bits = record[at + 16];
+		if (tunnel->subnet_count == TN_SUBNETS || bits > 128) {
+			tunnel->counters.capacity++;
+			continue;
+		}
+		memcpy(tunnel->subnets[tunnel->subnet_count].address, record + at, 16);
+		tunnel->subnets[tunnel->subnet_count++].bits = bits;
+	}
+	return true;
+}
+
+bool tn_tunnel_is_subnet(const struct tn_tunnel *tunnel, const uint8_t address[16])
+{
+	for (size_t i = 0; i < tunnel->subnet_count; i++) {
+		const uint8_t *prefix = tunnel->subnets[i].address;
+		unsigned bits = tunnel->subnets[i].bits;
+		/* An IPv4 address is in no IPv6 prefix. */
+		if (tn_address_is_ip4(address) && bits < 96)
+			continue;
+		if (memcmp(prefix, address, bits / 8) == 0 && (bits % 8 == 0 || ((prefix[bits / 8] ^ address[bits / 8]) >> (8 - bits % 8)) == 0))
+			return true;
+	}
+	return false;
+}
+
+#else
+
+bool tn_tunnel_subnets(struct tn_tunnel *tunnel, const uint8_t *record, size_t length)
+{
+	(void)tunnel;
+	(void)record;
+	(void)length;
+	return true;
+}
+
+bool tn_tunnel_is_subnet(const struct tn_tunnel *tunnel, const uint8_t address[16])
+{
+	(void)tunnel;
+	(void)address;
+	return false;
+}
+
+#endif
+
 bool tn_tunnel_path(struct tn_tunnel *tunnel, const uint8_t *record, size_t length)
 {
 	unsigned slot;
@@ -265,14 +317,16 @@ void tn_tunnel_settle(struct tn_tunnel *tunnel)
 			if (message->length > 0 && tunnel->now - message->asked_at < TN_WAITING_KEEP_MS)
 				tn_tunnel_receive(tunnel, &origin, message->bytes, message->length);
 		}
-		struct tn_waiting_packet *packet = &tunnel->waiting.packets[i];
-		if (packet->used && tn_routes_destination(&tunnel->routes, packet->version, packet->address) >= 0) {
-			packet->used = false;
-			if (tunnel->now - packet->asked_at < TN_WAITING_KEEP_MS) {
-				memcpy(tn_tunnel_place(tunnel), packet->bytes, packet->length);
-				tn_tunnel_output(tunnel, packet->length);
-			}
-		}
+	}
+	struct tn_waiting_packet *packet = NULL;
+	while ((packet = tn_waiting_next(&tunnel->waiting, packet)) != NULL) {
+		if (tn_routes_destination(&tunnel->routes, packet->version, packet->address) < 0)
+			continue;
+		packet->used = false;
+		if (tunnel->now - packet->added_at >= TN_WAITING_KEEP_MS)
+			continue;
+		memcpy(tn_tunnel_place(tunnel), packet->bytes, packet->length);
+		tn_tunnel_output(tunnel, packet->length);
 	}
 }
 

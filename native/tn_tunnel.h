@@ -93,6 +93,12 @@ struct tn_tunnel {
 	uint8_t disco_key[32];
 	uint8_t address4[16], address6[16];
 	uint16_t peerapi4, peerapi6;
+#if TN_SUBNET
+	struct {
+		uint8_t address[16], bits;
+	} subnets[TN_SUBNETS];
+	size_t subnet_count;
+#endif
 
 	struct tn_out out;
 	struct tn_relay relay;
@@ -135,6 +141,8 @@ void tn_tunnel_free(struct tn_tunnel *tunnel);
 bool tn_tunnel_identity(struct tn_tunnel *tunnel, const uint8_t *record, size_t length);
 bool tn_tunnel_peer(struct tn_tunnel *tunnel, const uint8_t *record, size_t length);
 bool tn_tunnel_path(struct tn_tunnel *tunnel, const uint8_t *record, size_t length);
+/** Prefixes beyond the pool are left out and counted. */
+bool tn_tunnel_subnets(struct tn_tunnel *tunnel, const uint8_t *record, size_t length);
 void tn_tunnel_peer_remove(struct tn_tunnel *tunnel, uint32_t handle);
 void tn_tunnel_session_drop(struct tn_tunnel *tunnel, uint32_t handle);
 void tn_tunnel_derp_gone(struct tn_tunnel *tunnel, uint16_t region, const uint8_t key[32]);
@@ -153,6 +161,9 @@ void tn_tunnel_flush(struct tn_tunnel *tunnel);
 
 /** Whether 16 bytes are one of our own addresses. */
 bool tn_tunnel_is_own(const struct tn_tunnel *tunnel, const uint8_t address[16]);
+
+/** Whether 16 bytes are an address in one of the subnets that we forward to; never where the core was built without. */
+bool tn_tunnel_is_subnet(const struct tn_tunnel *tunnel, const uint8_t address[16]);
 
 /* ---- In (tn_tunnel_in.c) ---- */
 

@@ -100,7 +100,7 @@ static void receive_packet(struct tn_tunnel *tunnel, unsigned slot, uint8_t *byt
 		tn_tunnel_reject(tunnel, slot, &packet);
 		return;
 	}
-	if (!tn_tunnel_is_own(tunnel, packet.destination) || tn_tunnel_is_own(tunnel, packet.source)) {
+	if ((!tn_tunnel_is_own(tunnel, packet.destination) && !tn_tunnel_is_subnet(tunnel, packet.destination)) || tn_tunnel_is_own(tunnel, packet.source)) {
 		tunnel->counters.not_own++;
 		return;
 	}

@@ -18,7 +18,7 @@
 #define QUEUED_MAX (4u * TN_STREAM_UNACKED / TCP_MSS)
 
 #if TN_STREAM_RECEIVE < TCP_WND || TN_STREAM_RECEIVE < TN_STREAM_WINDOW
-#error "the receive ring must hold a whole TCP window"
+#error "the receive ring must hold a whole TCP window: expected tailnet.streamReceive to be lwIP's TCP_WND or more (CONFIG_LWIP_TCP_WND_DEFAULT of a board)"
 #endif
 #if TN_STREAM_WINDOW > 0xffff << TN_STREAM_SCALE || (TN_STREAM_UNACKED > TN_STREAM_SEND)
 #error "windows that cannot be told, or kept"

@@ -20,7 +20,7 @@ for (const name of readdirSync(folder)) {
 
 /** tag -> files whose tests carry it. A tag stands in a string, and may name several numbers: "[relay 7, 8] ...", "[filter 12-15] ...". */
 const tests = new Map();
-for (const place of ["tests/unit", "tests/native", "tests/interop"]) {
+for (const place of ["tests/unit", "tests/native", "tests/interop", "tests/nat"]) {
 	if (!existsSync(join(root, place))) continue;
 	for (const name of readdirSync(join(root, place), { recursive: true })) {
 		if (!/\.(test\.ts|c|js)$/.test(name)) continue;

@@ -84,6 +84,7 @@ const rings = [
 		command: [node, "tests/cross/run.js"],
 	},
 	{ name: "interop", needs: needsNetworks, command: [node, "tests/interop/run.js"] },
+	{ name: "nat", needs: needsNetworks, command: [node, "tests/nat/run.js"] },
 	{ name: "moddable", needs: () => moddableMissing() ?? needsNetworks(), command: [node, "tests/moddable/run.js"] },
 	{ name: "device", needs: () => deviceMissing() ?? needsNetworks(), command: [node, "tests/device/run.js"] },
 	{ name: "documentation", command: [node, "tests/documentation/run.js"] },

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/time.h>
 #include "sdkconfig.h"
+#include "tn_board.h"
 #include "tn_lwip.h"
 #include "tn_lwip_call.h"
 #include "xsmc.h"
@@ -33,6 +34,9 @@ void tn_machine_fact(enum tn_machine_fact fact, char *out, size_t size)
 	case TN_MACHINE_HOSTNAME:
 		esp_efuse_mac_get_default(address);
 		snprintf(out, size, "%s-%02x%02x%02x", CONFIG_IDF_TARGET, address[3], address[4], address[5]);
+		break;
+	case TN_MACHINE_LACKS:
+		snprintf(out, size, "%s", tn_board_lacks);
 		break;
 	}
 }
@@ -66,11 +70,13 @@ static void list(void *context)
 			continue;
 		if (!ip4_addr_isany_val(*netif_ip4_addr(netif)) && !ip4_addr_islinklocal(netif_ip4_addr(netif)))
 			add(listing, &netif->ip_addr);
+#if LWIP_IPV6
 		for (unsigned i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
 			if (ip6_addr_isvalid(netif_ip6_addr_state(netif, i)) && !ip6_addr_islinklocal(netif_ip6_addr(netif, i)) &&
 			    !ip6_addr_isloopback(netif_ip6_addr(netif, i)))
 				add(listing, &netif->ip6_addr[i]);
 		}
+#endif
 	}
 }
 

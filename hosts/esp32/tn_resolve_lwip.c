@@ -8,7 +8,12 @@
 #include "tn_port.h"
 #include "tn_resolve.h"
 
-static const u8_t families[] = {LWIP_DNS_ADDRTYPE_IPV4, LWIP_DNS_ADDRTYPE_IPV6};
+static const u8_t families[] = {
+    LWIP_DNS_ADDRTYPE_IPV4,
+#if LWIP_IPV6
+    LWIP_DNS_ADDRTYPE_IPV6,
+#endif
+};
 
 struct tn_resolve {
 	struct tn_client *client; /* NULL: nobody waits any more */

@@ -123,6 +123,11 @@ static void connect_stream(void *context)
 	struct call *call = context;
 	struct tn_tcp *tcp = call->tcp;
 	ip_addr_t address;
+	if (!LWIP_IPV6 && !tn_address_is_ip4(call->bytes)) {
+		tcp->result = TN_TCP_UNREACHABLE;
+		call->result = 0;
+		return;
+	}
 	tcp->pcb = tcp_new_ip_type(tn_address_is_ip4(call->bytes) ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6);
 	if (tcp->pcb == NULL)
 		return;

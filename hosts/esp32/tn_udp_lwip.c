@@ -40,10 +40,11 @@ static void close_socket(struct tn_udp *udp, enum tn_udp_family family)
 /** @return whether the port is another one's; without memory or without the family there is just no socket */
 static bool open_socket(struct tn_udp *udp, enum tn_udp_family family, uint16_t port)
 {
-	struct udp_pcb *pcb = udp_new_ip_type(family == TN_UDP_4 ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6);
+	u8_t type = family == TN_UDP_4 ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6;
+	struct udp_pcb *pcb = LWIP_IPV6 || family == TN_UDP_4 ? udp_new_ip_type(type) : NULL;
 	if (pcb == NULL)
 		return false;
-	err_t error = udp_bind(pcb, family == TN_UDP_4 ? IP4_ADDR_ANY : IP6_ADDR_ANY, port);
+	err_t error = udp_bind(pcb, IP46_ADDR_ANY(type), port);
 	if (error != ERR_OK) {
 		udp_remove(pcb);
 		return error == ERR_USE;

@@ -1,5 +1,5 @@
 /*
- * class Tunnel of modules/host-contract.ts: a node of hosts/posix behind an object.
+ * class Tunnel of modules/host-contract.ts: a node of hosts/desktop behind an object.
  *
  * The tunnel thread wakes the VM through a thread-safe function of its own, which keeps the process alive while the node is open. A Tunnel that is
  * forgotten is closed when it is collected, and all of them when their environment (process, worker) ends.

@@ -1,5 +1,5 @@
 /*
- * The Node-API module build/tailnet.node: what native/ and hosts/posix/ offer, under the names of modules/host-contract.ts.
+ * The Node-API module build/tailnet.node: what native/ and hosts/desktop/ offer, under the names of modules/host-contract.ts.
  * This file holds what its parts share and the entry.
  */
 #include "binding.h"

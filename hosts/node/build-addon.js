@@ -1,5 +1,5 @@
 /**
- * Compiles native/, hosts/posix/ and hosts/node/*.c into one Node-API addon, build/tailnet.node.
+ * Compiles native/, hosts/desktop/, hosts/posix/ and hosts/node/*.c into one Node-API addon, build/tailnet.node.
  *
  * Nothing but a C compiler is run: no build tool, no network. An object is compiled again when its source or a header it named
  * is newer, or when a flag changed (the flags' hash is part of its folder). When the package's own folder cannot be written (an
@@ -16,7 +16,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
-const folders = ["native", "hosts", "hosts/posix", "hosts/node"];
+const folders = ["native", "hosts", "hosts/desktop", "hosts/posix", "hosts/node"];
 const addonName = "tailnet.node";
 const parallel = 2;
 
@@ -212,6 +212,7 @@ export async function buildAddon(options = {}) {
 		"-Wconversion",
 		"-Inative",
 		"-Ihosts",
+		"-Ihosts/desktop",
 		"-Ihosts/posix",
 		"-isystem",
 		findNodeHeaders(),

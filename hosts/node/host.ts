@@ -32,6 +32,7 @@ export const machine = Object.freeze({
 	osVersion: os.release(),
 	model: os.machine(),
 	hostname: os.hostname(),
+	lacks: [],
 });
 
 export function startTimer(callback: () => void, delayMS: number): contract.Timer {

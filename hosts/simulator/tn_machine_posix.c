@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "tn_default_route.h"
 #include "tn_machine.h"
 
 void tn_machine_fact(enum tn_machine_fact fact, char *out, size_t size)
@@ -33,6 +34,8 @@ void tn_machine_fact(enum tn_machine_fact fact, char *out, size_t size)
 			break;
 		case TN_MACHINE_HOSTNAME:
 			text = facts.nodename;
+			break;
+		case TN_MACHINE_LACKS:
 			break;
 		}
 	}
@@ -73,40 +76,12 @@ size_t tn_machine_addresses(uint8_t (*out)[16], size_t max)
 	return count;
 }
 
-#ifdef __linux__
-
-/** Interface and gateway of the default route of least metric; the numbers of the table are hexadecimal, addresses in the byte order of the machine. */
-static bool default_route(char name[IF_NAMESIZE], uint8_t gateway[4])
-{
-	enum { UP_WITH_GATEWAY = 3 };
-	char line[256];
-	unsigned long best = ~0ul;
-	FILE *table = fopen("/proc/net/route", "re");
-	if (table == NULL)
-		return false;
-	while (fgets(line, sizeof line, table) != NULL) {
-		char interface[IF_NAMESIZE];
-		unsigned destination, via, flags, mask;
-		unsigned long metric;
-		if (sscanf(line, "%15s %8x %8x %4x %*s %*s %lu %8x", interface, &destination, &via, &flags, &metric, &mask) != 6)
-			continue;
-		if (destination != 0 || mask != 0 || (flags & UP_WITH_GATEWAY) != UP_WITH_GATEWAY || metric >= best)
-			continue;
-		const uint32_t in_order = via;
-		memcpy(name, interface, IF_NAMESIZE);
-		memcpy(gateway, &in_order, 4);
-		best = metric;
-	}
-	fclose(table);
-	return best != ~0ul;
-}
-
 bool tn_machine_gateway(uint8_t gateway[4], uint8_t address[4])
 {
 	char name[IF_NAMESIZE];
 	struct ifaddrs *all, *each;
 	bool found = false;
-	if (!default_route(name, gateway) || getifaddrs(&all) != 0)
+	if (!tn_default_route(name, gateway) || getifaddrs(&all) != 0)
 		return false;
 	for (each = all; each != NULL && !found; each = each->ifa_next) {
 		if (each->ifa_addr == NULL || each->ifa_addr->sa_family != AF_INET || strcmp(each->ifa_name, name) != 0)
@@ -117,17 +92,6 @@ bool tn_machine_gateway(uint8_t gateway[4], uint8_t address[4])
 	freeifaddrs(all);
 	return found;
 }
-
-#else
-
-bool tn_machine_gateway(uint8_t gateway[4], uint8_t address[4])
-{
-	(void)gateway;
-	(void)address;
-	return false;
-}
-
-#endif
 
 void tn_machine_log(const char *text)
 {

@@ -4,7 +4,7 @@ import type { ConnectionOptions, HostError, HostErrorCode } from "tailnet/host-c
 import { Stream } from "tailnet/native";
 
 const Event = Object.freeze({ opened: 1, readable: 2, drained: 4, closed: 8 });
-const READ_BYTES = 2048;
+const READ_BYTES = 1024;
 
 export class Connection {
 	readonly #options: ConnectionOptions;

@@ -41,6 +41,9 @@ export const machine: typeof contract.machine = Object.freeze({
 	get hostname() {
 		return machineFact(3);
 	},
+	get lacks() {
+		return machineFact(4).split("\n").slice(0, -1);
+	},
 });
 
 export function startTimer(callback: () => void, delayMS: number): contract.Timer {

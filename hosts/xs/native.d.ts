@@ -18,7 +18,7 @@ declare module "tailnet/native" {
 
 	export function monotonicMS(): number;
 	export function wallClockMS(): number;
-	/** @param fact 0 OS, 1 its version, 2 model, 3 host name */
+	/** @param fact 0 OS, 1 its version, 2 model, 3 host name, 4 what it lacks: lines, each with its end */
 	export function machineFact(fact: number): string;
 	export function localAddresses(): string[];
 	/** @returns the gateway and our address towards it */

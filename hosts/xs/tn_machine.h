@@ -13,7 +13,11 @@ enum tn_machine_fact {
 	TN_MACHINE_OS_VERSION,
 	TN_MACHINE_MODEL,
 	TN_MACHINE_HOSTNAME,
+	TN_MACHINE_LACKS, /* options that the system was built without: "NAME: what that costs" each, and a line feed */
 };
+
+/** Bytes that the text of a fact may take, with the zero at its end. */
+#define TN_FACT_MAX 1024
 
 /** Writes a fact as text. */
 void tn_machine_fact(enum tn_machine_fact fact, char *out, size_t size);

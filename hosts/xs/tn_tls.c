@@ -39,7 +39,9 @@ struct tn_tls {
 	char reason[REASON_MAX];
 };
 
+#ifdef MBEDTLS_SSL_ALPN
 static const char *const protocols[] = {"http/1.1", NULL};
+#endif
 static _Atomic uint32_t sessions;
 
 #if MBEDTLS_VERSION_NUMBER < 0x04000000
@@ -102,7 +104,9 @@ static int configure(struct tn_tls *tls, const struct tn_tls_options *options)
 	/* Verification does not end the handshake: on_certificate weighs what it finds, with the time that we believe. */
 	mbedtls_ssl_conf_authmode(&tls->config, tls->is_unverified ? MBEDTLS_SSL_VERIFY_NONE : MBEDTLS_SSL_VERIFY_OPTIONAL);
 	mbedtls_ssl_conf_verify(&tls->config, on_certificate, tls);
+#ifdef MBEDTLS_SSL_ALPN
 	result = mbedtls_ssl_conf_alpn_protocols(&tls->config, (const char **)(uintptr_t)protocols);
+#endif
 	if (result == 0)
 		result = mbedtls_ssl_setup(&tls->ssl, &tls->config);
 	if (result == 0)

@@ -10,7 +10,6 @@
 #include "tn_store.h"
 
 #define US_PER_MS 1000.0
-#define FACT_MAX 128
 #define ADDRESSES_MAX 16
 
 void xs_tn_monotonic(xsMachine *the)
@@ -25,7 +24,7 @@ void xs_tn_wall_clock(xsMachine *the)
 
 void xs_tn_machine_fact(xsMachine *the)
 {
-	char text[FACT_MAX];
+	char text[TN_FACT_MAX];
 	tn_machine_fact((enum tn_machine_fact)xsmcToInteger(xsArg(0)), text, sizeof text);
 	xsmcSetString(xsResult, text);
 }

@@ -74,7 +74,9 @@ export class RecordWriter {
 export class RecordReader {
 	readonly #key: Uint8Array;
 	readonly #counter: Counter;
-	readonly #record = new Uint8Array(MAXIMUM_RECORD_BYTES);
+	readonly #header = new Uint8Array(HEADER_BYTES);
+	/** What has come of a record that does not come whole, without its header; there while it comes. */
+	#record: Uint8Array = NO_DATA;
 	#length = 0;
 	#isClosed = false;
 
@@ -93,7 +95,7 @@ export class RecordReader {
 		let at = 0;
 		while (at < bytes.length && !this.#isClosed) {
 			if (this.#length < HEADER_BYTES) {
-				this.#record[this.#length] = bytes[at] as number;
+				this.#header[this.#length] = bytes[at] as number;
 				this.#length += 1;
 				at += 1;
 				if (this.#length < HEADER_BYTES) continue;
@@ -104,11 +106,13 @@ export class RecordReader {
 			const count = Math.min(total - this.#length, bytes.length - at);
 			// A record that lies whole in the input is opened where it is.
 			const isWhole = this.#length === HEADER_BYTES && count === total - HEADER_BYTES;
-			const sealed = isWhole ? bytes.subarray(at, at + count) : this.#record.subarray(HEADER_BYTES, total);
-			if (!isWhole) this.#record.set(bytes.subarray(at, at + count), this.#length);
+			const part = bytes.subarray(at, at + count);
+			if (!isWhole) this.#append(part);
 			this.#length += count;
 			at += count;
 			if (this.#length < total) continue;
+			const sealed = isWhole ? part : this.#record;
+			this.#record = NO_DATA;
 			this.#length = 0;
 			const plaintext = aeadOpen(this.#key, this.#counter.advance(), NO_DATA, sealed);
 			if (!plaintext) return "a Noise record cannot be opened";
@@ -122,12 +126,17 @@ export class RecordReader {
 		wipe(this.#key);
 	}
 
+	#append(part: Uint8Array): void {
+		if (this.#length === HEADER_BYTES) this.#record = new Uint8Array(this.#sealedLength());
+		this.#record.set(part, this.#length - HEADER_BYTES);
+	}
+
 	#sealedLength(): number {
-		return ((this.#record[1] as number) << 8) | (this.#record[2] as number);
+		return ((this.#header[1] as number) << 8) | (this.#header[2] as number);
 	}
 
 	#checkHeader(): string {
-		if (this.#record[0] !== TYPE_RECORD) return `a Noise record (type 4) was expected, not type ${this.#record[0]}`;
+		if (this.#header[0] !== TYPE_RECORD) return `a Noise record (type 4) was expected, not type ${this.#header[0]}`;
 		const length = this.#sealedLength();
 		if (length < TAG_BYTES || length > MAXIMUM_RECORD_BYTES - HEADER_BYTES) return `a Noise record of 16 to 4093 bytes was expected, not ${length}`;
 		return "";

@@ -11,8 +11,10 @@ const PAGE_BYTES = 1 << PAGE_BITS;
 const IN_PAGE = PAGE_BYTES - 1;
 /** A few peers do not need a whole page. */
 const FIRST_PAGE_BYTES = 1024;
-/** Less waste than this is left alone. */
-const TOLERATED_WASTE = PAGE_BYTES;
+/** More waste than this is never left alone; less is as long as it is less than what lives, or than a first page. */
+const MOST_WASTE = PAGE_BYTES;
+/** A page is as large as this many times what lives, between a first page and a whole one. */
+const GROWTH = 4;
 
 /** Longest record. */
 export const MAXIMUM_RECORD_BYTES = PAGE_BYTES / 2;
@@ -69,7 +71,7 @@ export class Arena {
 	/** Copies a record in. @param length at most MAXIMUM_RECORD_BYTES. @returns its place */
 	append(bytes: Uint8Array, offset: number, length: number): number {
 		let page = this.#current < 0 ? undefined : this.#pages[this.#current];
-		if (page === undefined || page.used + length > page.bytes.length) page = this.#open(page, length);
+		if (page === undefined || page.used + length > page.bytes.length) page = this.#open(length);
 		const place = (this.#current << PAGE_BITS) | page.used;
 		page.bytes.set(bytes.subarray(offset, offset + length), page.used);
 		page.used += length;
@@ -120,7 +122,7 @@ export class Arena {
 			live += page.live;
 		}
 		this.#drop();
-		if (used - live <= TOLERATED_WASTE || used - live < used / 8) return;
+		if (used - live <= Math.min(MOST_WASTE, Math.max(live, FIRST_PAGE_BYTES)) || used - live < used / 8) return;
 		const emptied: boolean[] = [];
 		for (let i = 0; i < this.#pages.length; i += 1) {
 			const page = this.#pages[i];
@@ -154,10 +156,11 @@ export class Arena {
 		this.#opened.length = 0;
 	}
 
-	#open(full: Page | undefined, length: number): Page {
-		// The first page grows with the tailnet; from then on pages are whole.
-		const bytes = full === undefined ? FIRST_PAGE_BYTES : Math.min(PAGE_BYTES, full.bytes.length * 4);
-		const page = { bytes: new Uint8Array(Math.max(bytes, length)), used: 0, live: 0 };
+	#open(length: number): Page {
+		let live = 0;
+		for (const page of this.#pages) if (page !== undefined) live += page.live;
+		const bytes = Math.min(PAGE_BYTES, Math.max(FIRST_PAGE_BYTES, GROWTH * live, length));
+		const page = { bytes: new Uint8Array(bytes), used: 0, live: 0 };
 		const number = this.#free.pop() ?? this.#pages.length;
 		this.#pages[number] = page;
 		this.#current = number;

@@ -38,7 +38,7 @@ export interface LinkedFilter {
 }
 
 /** Reads prefixes into a set; what is no prefix is left out. */
-function readPrefixes(texts: readonly string[]): SourceSet {
+export function readPrefixes(texts: readonly string[]): SourceSet {
 	const set = new SourceSet();
 	const entry = new AddressEntry();
 	for (const text of texts) if (entry.read(text) !== "invalid") set.add(entry);
@@ -52,14 +52,14 @@ function begin(local: SourceSet): FilterTables {
 	return tables;
 }
 
-function overlaps4(set: SourceSet, first: number, last: number): boolean {
+export function overlaps4(set: SourceSet, first: number, last: number): boolean {
 	if ((set.flags & ANY4) !== 0) return true;
 	const { view, lengthBytes } = set.ranges4;
 	for (let at = 0; at < lengthBytes; at += RANGE4_BYTES) if (first <= view.getUint32(at + 4, true) && last >= view.getUint32(at, true)) return true;
 	return false;
 }
 
-function overlaps6(set: SourceSet, address: Uint8Array, offset: number, bits: number): boolean {
+export function overlaps6(set: SourceSet, address: Uint8Array, offset: number, bits: number): boolean {
 	if ((set.flags & ANY6) !== 0) return true;
 	const { bytes, lengthBytes } = set.prefixes6;
 	for (let at = 0; at < lengthBytes; at += PREFIX6_BYTES) {

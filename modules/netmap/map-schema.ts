@@ -100,6 +100,7 @@ const selfMembers = {
 	KeyExpiry: kept,
 	KeySignature: kept,
 	Addresses: kept,
+	PrimaryRoutes: kept,
 	Tags: kept,
 	MachineAuthorized: kept,
 	Capabilities: kept,

@@ -36,8 +36,10 @@ export type Resolution =
 
 export interface Question {
 	readonly name: string;
-	/** Those of the route for that suffix: nobody else may be asked. None: the platform's resolver (or config.resolvers, if control names any). */
+	/** Those of the route for that suffix, or those that control names for everything. */
 	readonly resolvers: readonly DNSResolver[];
+	/** Nobody else may be asked, even where none of them can be: a route says so, or what goes out goes through an exit node. Else the platform's resolver may. */
+	readonly isExclusive: boolean;
 }
 
 const SERVICE_NAME = "magicdns.localhost-tailscale-daemon";
@@ -54,6 +56,8 @@ const FOUR_TO_SIX_BYTES = 13;
 const NO_RESOLVERS: readonly DNSResolver[] = Object.freeze([]);
 
 export class Names {
+	/** Resolver of the exit node that is in use, "http://100.64.0.2:1234/dns-query"; "" = it has none; undefined = no exit node is in use. */
+	exitResolver: string | undefined;
 	#config = new DNSConfig();
 	#staged: DNSConfig | undefined;
 	readonly #peers: PeerTable;
@@ -136,7 +140,7 @@ export class Names {
 		for (const candidate of this.#candidates(name, host.endsWith("."))) {
 			const found = this.#resolveExact(candidate);
 			if (Array.isArray(found)) return { kind: "addresses", addresses: found };
-			// A search domain that no route serves is not asked of the platform, which has its own.
+			// A search domain that nobody of the tailnet serves is not asked of the platform, which has its own.
 			if (found !== undefined && (candidate === name || found.resolvers.length > 0)) questions.push(found);
 		}
 		return questions.length === 0 ? { kind: "no-such-name" } : { kind: "ask", questions };
@@ -155,7 +159,8 @@ export class Names {
 		for (const type of ["A", "AAAA"] as const) {
 			const answer = this.answer(name, type);
 			if (answer.kind === "address") addresses.push(addressToText(answer.address));
-			else if (answer.kind === "forward") return { name, resolvers: this.#route(name) ?? NO_RESOLVERS };
+			else if (answer.kind === "forward")
+				return { name, resolvers: answer.resolvers, isExclusive: this.exitResolver !== undefined || this.#route(name) !== undefined };
 			else if (answer.kind === "no-such-name") return undefined;
 		}
 		return addresses;
@@ -248,7 +253,23 @@ export class Names {
 	/** Rules 12 and 13. */
 	#elsewhere(name: string): Answer {
 		if (this.#isLocal(name)) return { kind: "no-such-name" };
-		return { kind: "forward", resolvers: this.#route(name) ?? (this.#isEmpty ? NO_RESOLVERS : this.#config.resolvers) };
+		return { kind: "forward", resolvers: this.#route(name) ?? this.#defaults() };
+	}
+
+	/** Whom to ask for what no route is for. Through an exit node the exit node itself, unless control marks others for that (§7.3). */
+	#defaults(): readonly DNSResolver[] {
+		if (this.#isEmpty) return NO_RESOLVERS;
+		const { resolvers, fallbackResolvers } = this.#config;
+		if (this.exitResolver === undefined) return resolvers;
+		const marked = this.#inForce(resolvers);
+		if (marked.length > 0) return marked;
+		if (this.exitResolver !== "") return [{ address: this.exitResolver, useWithExitNode: true }];
+		return resolvers.length > 0 ? resolvers : fallbackResolvers;
+	}
+
+	/** With an exit node only those that are marked for it count. */
+	#inForce(resolvers: readonly DNSResolver[]): readonly DNSResolver[] {
+		return this.exitResolver === undefined ? resolvers : resolvers.filter((resolver) => resolver.useWithExitNode);
 	}
 
 	/** Equal to or below a domain that we alone answer for. */
@@ -266,8 +287,8 @@ export class Names {
 	#route(name: string): readonly DNSResolver[] | undefined {
 		if (this.#isEmpty) return undefined;
 		for (let suffix = name; suffix !== ""; ) {
-			const resolvers = this.#config.routes.get(suffix);
-			if (resolvers !== undefined && resolvers.length > 0) return resolvers;
+			const resolvers = this.#inForce(this.#config.routes.get(suffix) ?? NO_RESOLVERS);
+			if (resolvers.length > 0) return resolvers;
 			const dot = suffix.indexOf(".");
 			suffix = dot < 0 ? "" : suffix.slice(dot + 1);
 		}

@@ -7,7 +7,7 @@
  * It owns no timer and no connection; time comes in as `now` (monotonic milliseconds).
  */
 import { monotonicMS, wallClockMS } from "tailnet/host";
-import { addressToText, parseAddress, parsePrefix, prefixToText } from "./address.js";
+import { addressToText, parseAddress, parsePrefix, parsePrefixInto, prefixToText } from "./address.js";
 import { DERPMap } from "./derp-map.js";
 import { FilterChunks } from "./filter-chunks.js";
 import { DEFAULT_BUDGET_BYTES } from "./filter-rules.js";
@@ -21,6 +21,12 @@ import { SelfNode } from "./self.js";
 import { MapClock } from "./time.js";
 import type { HealthCondition, NetmapChange, NetmapLookup } from "./types.js";
 import { load32 } from "./wide-id.js";
+
+/** Exit nodes of this capability version or later answer questions about names. protocol/tunnel.md §7.3 */
+const LEAST_PROXY_VERSION = 26;
+
+/** A prefix as the tunnel takes it. */
+const SUBNET_BYTES = 18;
 
 export interface NetmapOptions {
 	/** Use the subnet routes of peers. */
@@ -95,6 +101,14 @@ export class Netmap implements NetmapLookup {
 		return this.peers.capabilityIDs(index).filter((number) => this.chunks.used.has(number));
 	}
 
+	/** Subnets to forward to: those that we offer and that control has made us the router of. 18 bytes each: address, bits (IPv4: 96..128), 0. */
+	get subnets(): Uint8Array {
+		const given = this.#advertised.filter((route) => this.self.primaryRoutes.includes(route));
+		const bytes = new Uint8Array(given.length * SUBNET_BYTES);
+		for (const [i, route] of given.entries()) parsePrefixInto(route, bytes, i * SUBNET_BYTES);
+		return bytes;
+	}
+
 	learnDiscoKey(index: number, key: Uint8Array): boolean {
 		return this.peers.learnDiscoKey(index, key);
 	}
@@ -126,6 +140,13 @@ export class Netmap implements NetmapLookup {
 		const changes = new PeerChanges();
 		this.#passTime(now, changes);
 		return changes.changed.length === 0 ? undefined : makeChange(changes, {});
+	}
+
+	/** Nothing new comes in any more, only answers. */
+	dropRules(): void {
+		this.chunks.abort();
+		this.chunks.commit(true);
+		this.#link();
 	}
 
 	// ---- Commit and abort, for map-stage.ts ----
@@ -213,11 +234,23 @@ export class Netmap implements NetmapLookup {
 	#selectExitNode(changes: PeerChanges): void {
 		const before = this.#routes.exitNode;
 		const after = this.#exitNode === "" ? -1 : this.find(this.#exitNode);
+		this.names.exitResolver = this.#exitNode === "" ? undefined : this.#resolverOf(after);
 		if (before === after) return;
 		this.#routes.exitNode = after;
 		this.#routes.invalidate();
 		if (this.peers.has(before)) changes.routingChanged.push(before);
 		if (after >= 0) changes.routingChanged.push(after);
+	}
+
+	/** Where the exit node answers questions about names for others, "" if it does not. */
+	#resolverOf(index: number): string {
+		const view = this.peers.view(index);
+		if (view === undefined || view.capVersion < LEAST_PROXY_VERSION) return "";
+		const isIPv6 = this.self.address4 === undefined;
+		const port = isIPv6 ? view.peerAPI6 : view.peerAPI4;
+		const address = view.addresses.find((text) => text.includes(":") === isIPv6);
+		if (port === 0 || address === undefined) return "";
+		return `http://${isIPv6 ? `[${address}]` : address}:${port}/dns-query`;
 	}
 
 	/** A peer by what people call it: name, short name, address or id. @returns index or -1 */
@@ -242,7 +275,7 @@ export class Netmap implements NetmapLookup {
 	}
 }
 
-/** Advertised prefixes that are local nets. Default routes are not: there is no forwarding, and they would make every destination local. */
+/** Advertised prefixes that are local nets. Default routes are not: this node is no exit node, and they would make every destination local. */
 function localRoutes(texts: readonly string[]): string[] {
 	const routes: string[] = [];
 	for (const text of texts) {

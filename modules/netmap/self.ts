@@ -1,5 +1,5 @@
 /** Our own node as control sees it: addresses, name, expiry, approval, node attributes. See protocol/control.md §7. */
-import { ADDRESS_BYTES, isIPv4, PREFIX_BYTES, parsePrefixInto } from "./address.js";
+import { ADDRESS_BYTES, isIPv4, PREFIX_BYTES, parsePrefix, parsePrefixInto, prefixToText } from "./address.js";
 import { KEY_BYTES, parseKey } from "./keys.js";
 import { flagMember, listMember, type Members, objectMember, textMember, textsMember, WrongType } from "./members.js";
 import { normalName, secondsMember } from "./record-writer.js";
@@ -22,6 +22,7 @@ interface Facts {
 	tagged: boolean;
 	user: string;
 	capabilities: Set<string>;
+	primaryRoutes: string[];
 }
 
 /** Before the first map nothing is known: no address, no name, not authorised. */
@@ -39,6 +40,7 @@ export class SelfNode implements SelfLookup {
 		tagged: false,
 		user: "0",
 		capabilities: new Set(),
+		primaryRoutes: [],
 	};
 	#staged: Facts | undefined;
 	#isIPv4Only = false;
@@ -89,6 +91,11 @@ export class SelfNode implements SelfLookup {
 
 	get user(): string {
 		return this.#facts.user;
+	}
+
+	/** Subnets that control has made us the router of, "10.0.0.0/24", host bits cleared. */
+	get primaryRoutes(): readonly string[] {
+		return this.#facts.primaryRoutes;
 	}
 
 	/** The suffix of MagicDNS: the name without its first label, "" if there is none. */
@@ -153,6 +160,11 @@ function readFacts(node: Members): Facts {
 		const bytes = new Uint8Array(PREFIX_BYTES);
 		if (parsePrefixInto(text, bytes, 0) !== 0 && bytes[ADDRESS_BYTES] === HOST_BITS) addresses.push(bytes.slice(0, ADDRESS_BYTES));
 	}
+	const primaryRoutes: string[] = [];
+	for (const text of textsMember(node, "PrimaryRoutes") ?? []) {
+		const prefix = parsePrefix(text);
+		if (prefix !== undefined) primaryRoutes.push(prefixToText(prefix.address, prefix.bits));
+	}
 	const capabilities = new Set(textsMember(node, "Capabilities"));
 	for (const name in objectMember(node, "CapMap")) capabilities.add(name);
 	return {
@@ -168,6 +180,7 @@ function readFacts(node: Members): Facts {
 		tagged: (listMember(node, "Tags")?.length ?? 0) > 0,
 		user: idFromJSON(node["User"]) ?? "0",
 		capabilities,
+		primaryRoutes,
 	};
 }
 
@@ -185,6 +198,7 @@ function sameFacts(a: Facts, b: Facts): boolean {
 			facts.user,
 			facts.nodeKey,
 			facts.addresses.join("/"),
+			facts.primaryRoutes.join(),
 		].join("\n");
 	if (texts(a) !== texts(b) || a.capabilities.size !== b.capabilities.size) return false;
 	for (const name of a.capabilities) if (!b.capabilities.has(name)) return false;

@@ -11,7 +11,7 @@
  *   6  still none: the home there is, else a random region, the same for the whole run
  *
  * A home whose relay cannot be connected to although others answer STUN counts as not measured for 10 minutes, §6.3: without that memory home would move
- * back with the next report, and be deaf again.
+ * back with the next report, and be deaf again. Where every other one is such a region, the first of them is tried again.
  *
  * The 5 minutes are two buckets of 150 s for each region.
  */
@@ -66,6 +66,12 @@ export class HomeRegion {
 		this.#preferred = 0;
 	}
 
+	/** The home of the last run: kept until there is a reason to move. */
+	restore(region: number): void {
+		this.#current = region;
+		this.#preferred = region;
+	}
+
 	/** Takes a report into account. @returns the home from now on */
 	choose(report: NetcheckReport, input: HomeInput, now: number): number {
 		this.#remember(report, now);
@@ -87,9 +93,12 @@ export class HomeRegion {
 			choice = eligible;
 			bestAny = best;
 		}
-		if (old === 0 || old === choice || this.#dead.has(old)) return choice;
 		const heardAt = input.heardAt(old);
-		if (choice === 0) return heardAt !== undefined && now - heardAt <= HEARD_LATELY_MS ? old : 0;
+		if (choice === 0) {
+			const isKept = old !== 0 && !this.#dead.has(old) && heardAt !== undefined && now - heardAt <= HEARD_LATELY_MS;
+			return isKept ? old : this.#longestDead(report, input);
+		}
+		if (old === 0 || old === choice || this.#dead.has(old)) return choice;
 		const oldNow = (report.latency.get(old) ?? 0) * scoreOf(input, old);
 		const isAccessible = oldNow !== 0 || (heardAt !== undefined && (heardAt >= report.startedAt || now - heardAt <= HEARD_RECENTLY_MS));
 		if (isAccessible && (oldNow - bestAny < MINIMUM_GAIN_MS || bestAny > (oldNow / 3) * 2)) return old;
@@ -112,6 +121,14 @@ export class HomeRegion {
 		for (const [region, until] of this.#dead) if (now >= until) this.#dead.delete(region);
 		if (deadRegion === 0) this.#dead.delete(this.#current);
 		else if (report.latency.size > 0) this.#dead.set(deadRegion, now + DEAD_MS);
+	}
+
+	/** With nothing better, one that answers STUN again and was found dead before the others: it may be back. 0 = none */
+	#longestDead(report: NetcheckReport, input: HomeInput): number {
+		let choice = 0;
+		for (const [region, until] of this.#dead)
+			if (region !== input.deadRegion && report.latency.has(region) && (choice === 0 || until < (this.#dead.get(choice) as number))) choice = region;
+		return choice;
 	}
 
 	#anyRegion(input: HomeInput): number {

@@ -99,6 +99,12 @@ export class PathTable {
 		return this.#byIndex.size;
 	}
 
+	/** Indexes of the peers with a machine, the last used first. */
+	get recent(): number[] {
+		const peers = Array.from(this.#byIndex.values()).sort((a, b) => b.lastUsed - a.lastUsed);
+		return peers.map((peer) => peer.index);
+	}
+
 	/** When tick() is to be called next, or undefined: not before another event. */
 	get deadline(): number | undefined {
 		let earliest: number | undefined;
@@ -184,11 +190,12 @@ export class PathTable {
 
 	// ---- From the netmap and our own side ----
 
-	netmapChanged(change: NetmapChange, now: number): void {
+	/** @param keepsSessions the map before was that of our last run: a peer that has another disco key had it already when this run's session was made */
+	netmapChanged(change: NetmapChange, now: number, keepsSessions = false): void {
 		this.#now = now;
 		for (const index of change.removed) this.#removeIndex(index);
 		for (const index of change.keyChanged) this.#removeIndex(index);
-		for (const index of change.discoChanged) this.#discoChanged(index);
+		for (const index of change.discoChanged) this.#discoChanged(index, keepsSessions);
 		for (const index of change.changed) {
 			const peer = this.#byIndex.get(index);
 			if (!peer) continue;
@@ -348,7 +355,7 @@ export class PathTable {
 		this.#remove(peer);
 	}
 
-	#discoChanged(index: number): void {
+	#discoChanged(index: number, keepsSession: boolean): void {
 		const peer = this.#byIndex.get(index);
 		const key = this.#options.netmap.peers.discoKey(index);
 		// Without a key the peer goes, with what else changed.
@@ -356,7 +363,7 @@ export class PathTable {
 		this.#options.box.forget(peer.discoKey);
 		peer.discoKey = key.slice();
 		// The path is kept: it fails to be confirmed if the peer has moved. Its WireGuard session died with the process that had the old key.
-		if (peer.configured) this.#options.tunnel.sessionDrop(peer.handle);
+		if (peer.configured && !keepsSession) this.#options.tunnel.sessionDrop(peer.handle);
 	}
 
 	#readEndpoints(peer: ActivePeer, now: number): void {

@@ -22,7 +22,8 @@ export type UpdateReason =
 	| "derp-recv-error"
 	| "portmap-changed"
 	| "socket-error"
-	| "home-unreachable";
+	| "home-unreachable"
+	| "udp-heard";
 
 const PERIOD_MINIMUM_MS = 20_000;
 const PERIOD_SPREAD_MS = 6_000;

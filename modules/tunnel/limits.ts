@@ -5,6 +5,8 @@ export interface Limits {
 	readonly peers: number;
 	/** Whether there is IPv6 inside the tunnel. */
 	readonly hasIPv6: boolean;
+	/** Whether subnets that we offer are served. */
+	readonly hasSubnets: boolean;
 	/** Relays that packets may wait for. */
 	readonly relays: number;
 	/** Bytes that may wait for one. */
@@ -13,6 +15,6 @@ export interface Limits {
 
 /** @param counters of the tunnel, where its pool sizes are too */
 export function limitsOf(counters: Record<string, number>): Limits {
-	const { poolPeers = Number.POSITIVE_INFINITY, hasIPv6, poolRegions = 16, poolRelayBytes = 65_536 } = counters;
-	return { peers: poolPeers, hasIPv6: hasIPv6 !== 0, relays: poolRegions, relayQueueBytes: poolRelayBytes };
+	const { poolPeers = Number.POSITIVE_INFINITY, hasIPv6, hasSubnet, poolRegions = 16, poolRelayBytes = 65_536 } = counters;
+	return { peers: poolPeers, hasIPv6: hasIPv6 !== 0, hasSubnets: hasSubnet !== 0, relays: poolRegions, relayQueueBytes: poolRelayBytes };
 }

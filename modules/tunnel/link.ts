@@ -219,6 +219,11 @@ export class TunnelLink {
 		this.#send(this.#writer.begin(Command.sessionDrop).u32(handle).end());
 	}
 
+	/** @param prefixes that are forwarded to from now on, 18 bytes each (Netmap.subnets) */
+	subnets(prefixes: Uint8Array): void {
+		this.#send(this.#writer.begin(Command.subnets).bytes(prefixes).end());
+	}
+
 	// ---- Sockets ----
 
 	/** @returns a handle, or 0 when the pool is full. @throws TailnetError "closed" */
@@ -248,8 +253,14 @@ export class TunnelLink {
 		this.#send(this.#writer.begin(Command.tcpListen, 0, port).u32(socket).end());
 	}
 
-	udpBind(socket: number, port: number): void {
-		this.#send(this.#writer.begin(Command.udpBind, 0, port).u32(socket).end());
+	/** @param isOutside on the network below the tailnet, where 0 = a port that nobody can guess */
+	udpBind(socket: number, port: number, isOutside = false): void {
+		this.#send(
+			this.#writer
+				.begin(Command.udpBind, isOutside ? 1 : 0, port)
+				.u32(socket)
+				.end(),
+		);
 	}
 
 	udpSend(socket: number, address: Uint8Array, port: number, payload: Uint8Array): void {

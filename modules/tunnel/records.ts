@@ -28,6 +28,7 @@ export const Command = Object.freeze({
 	rebind: 11,
 	clock: 12,
 	sessionDrop: 13,
+	subnets: 14,
 	tcpConnect: 32,
 	tcpListen: 33,
 	udpBind: 34,

@@ -56,7 +56,8 @@ async function compile(target, source, from, folder, flags) {
 	return { object, ok };
 }
 
-async function compileAll(target, sources, from, folder, flags) {
+/** Compiles files, whose objects are named after their paths below `from`. @returns { ok, objects, rejected } */
+export async function compileAll(target, sources, from, folder, flags) {
 	mkdirSync(folder, { recursive: true });
 	const made = await inParallel(sources, (source) => compile(target, source, from, folder, flags));
 	rmSync(join(folder, `made.${process.pid}`), { recursive: true, force: true });

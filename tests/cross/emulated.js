@@ -14,7 +14,7 @@ import { emulator, emulatorFlags } from "./targets.js";
 
 const tests = join(root, "tests", "native");
 /** Tests of a host, which is an operating system's. */
-const ofHosts = ["test_posix.c"];
+const ofHosts = ["test_desktop.c", "test_desktop_outside.c"];
 /** Tests whose conversations need larger rings than a device has: with a desktop's pools only. */
 const ofWideRings = ["test_recovery.c"];
 

@@ -44,3 +44,4 @@ POOL(value_streamSend, TN_STREAM_SEND);
 POOL(value_streamReceive, TN_STREAM_RECEIVE);
 POOL(value_datagramReceive, TN_DATAGRAM_RECEIVE);
 POOL(value_regions, TN_REGIONS);
+POOL(value_subnetFlows, TN_SUBNET_FLOWS);

@@ -5,8 +5,10 @@
  *   node tests/cross/run.js native     the core compiled: bytes, stacks
  *   node tests/cross/run.js emulated   the core's unit tests on an emulated rv32imc
  *   node tests/cross/run.js switches   the core built as a manifest may ask for it
+ *   node tests/cross/run.js desktops   the hosts of macOS and Windows, as far as a Linux machine can tell
  */
 
+import { checkDesktops } from "./desktops.js";
 import { checkEmulated } from "./emulated.js";
 import { checkNative } from "./native.js";
 import { close, skip } from "./report.js";
@@ -18,6 +20,10 @@ const wanted = process.argv[2];
 const wants = (part) => wanted === undefined || wanted === part;
 const sources = ensureSources();
 if (wants("native")) for (const target of targets) await checkNative(target, sources);
+if (wants("desktops")) {
+	if (sources) await checkDesktops(sources);
+	else skip("the hosts of macOS and Windows", "lwIP and libsodium in source cannot be had here");
+}
 if (!sources) skip("what runs on an emulated processor", "lwIP and libsodium in source cannot be had here");
 else {
 	if (wants("emulated")) await checkEmulated(targets[0], sources);

@@ -12,7 +12,7 @@ import { check, table, thousands } from "./report.js";
 import { sizesOf, sumOf } from "./sizes.js";
 import { build } from "./sources.js";
 
-/** Name in the manifest, and values for both ways. */
+/** Name in the manifest, values for both ways, and what else has to be chosen for it to cost anything. */
 export const switches = [
 	{ name: "ipv6", least: false, most: true },
 	{ name: "peers", least: 2, most: 32 },
@@ -25,6 +25,8 @@ export const switches = [
 	{ name: "streamReceive", least: 8192, most: 32768 },
 	{ name: "datagramReceive", least: 2048, most: 16384 },
 	{ name: "regions", least: 2, most: 8 },
+	{ name: "subnet", least: false, most: true },
+	{ name: "subnetFlows", least: 2, most: 64, beside: { subnet: true } },
 ];
 
 /** Writes mc.defines.h as the SDK's mcconfig does, and makes a profile of a device's pools with it. @returns the profile's name */
@@ -61,13 +63,14 @@ const units = { each_stream: "an open TCP socket", each_datagram_socket: "a UDP 
 export async function costsOf(target, sources) {
 	const usual = await poolsOf(target, sources, "device");
 	const costs = [];
-	for (const { name, least, most } of switches) {
+	for (const { name, least, most, beside } of switches) {
 		const pool = shownPools[name] ?? "node";
 		const bytes = [];
 		for (const value of [least, most]) {
-			bytes.push((await poolsOf(target, sources, profileOf(`${name}-${value}`, { [name]: value })))?.[pool]);
+			bytes.push((await poolsOf(target, sources, profileOf(`${name}-${value}`, { ...beside, [name]: value })))?.[pool]);
 		}
-		costs.push({ name, least, most, byDefault: name === "ipv6" ? true : usual[`value_${name}`], pool, bytes: [bytes[0], usual[pool], bytes[1]] });
+		const byDefault = typeof least === "boolean" ? name === "ipv6" : usual[`value_${name}`];
+		costs.push({ name, least, most, byDefault, pool, bytes: [bytes[0], beside ? bytes[0] : usual[pool], bytes[1]] });
 	}
 	return costs;
 }
@@ -99,7 +102,7 @@ function compareDocument(costs) {
 	const text = readFileSync(join(root, "documentation/configuration.md"), "utf8");
 	const rows = new Map([...text.matchAll(/^\| `(\w+)` \|(.*)\|$/gm)].map(([, name, rest]) => [name, rest.split("|").map((cell) => cell.trim())]));
 	const problems = [];
-	for (const { name, most, byDefault, bytes } of costs) {
+	for (const { name, least, most, byDefault, bytes } of costs) {
 		const row = rows.get(name);
 		if (!row) {
 			problems.push(`${name} is missing`);
@@ -108,7 +111,12 @@ function compareDocument(costs) {
 		const [told, , ram] = row;
 		if (told.replaceAll(",", "") !== String(byDefault)) problems.push(`${name}: its default is ${byDefault}, not ${told}`);
 		const each = /^([\d,]+) B/.exec(ram)?.[1].replaceAll(",", "");
-		const measured = typeof byDefault === "boolean" ? bytes[1] - bytes[0] : (bytes[2] - bytes[1]) / (most - byDefault);
+		const measured =
+			typeof byDefault === "boolean"
+				? bytes[2] - bytes[0]
+				: bytes[1] === bytes[0]
+					? (bytes[2] - bytes[0]) / (most - least)
+					: (bytes[2] - bytes[1]) / (most - byDefault);
 		if (each !== undefined && Math.abs(Number(each) - measured) > 0.03 * measured + 1) problems.push(`${name}: ${measured.toFixed(1)} B, not ${each}`);
 		if (each === undefined && measured !== 0) problems.push(`${name}: ${measured.toFixed(1)} B are not told`);
 	}

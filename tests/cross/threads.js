@@ -15,6 +15,7 @@ const calledBack = {
 	connected: ["tn_stream.c:on_connected"],
 	accept: ["tn_listener.c:on_accept"],
 	datagram: ["tn_datagram.c:on_receive"],
+	outside: ["tn_datagram.c:on_outside"],
 };
 
 /**
@@ -145,6 +146,11 @@ export const declared = {
 	...each(["tn_port_send", "tn_port_rebind"], 384),
 	/* waits for the lwIP thread, whose stack what it runs is on (run_visit) */
 	tn_port_stack: 256,
+	/* Sockets on the network below: lwIP's own, or those of a system. What is ready is told from tn_outside_serve. */
+	...each(["tn_outside_udp", "tn_outside_receive", "tn_outside_close"], 256),
+	tn_outside_send: 640,
+	tn_outside_is_ready: 32,
+	tn_outside_serve: 640,
 	/* copies one value of a map message for JavaScript */
 	"(host) JSON callback": 512,
 	/* Assertions of lwIP and libsodium that never return. */

@@ -1,22 +1,26 @@
 /**
  * The device ring: an app built by mcconfig for an ESP32-C3 boots in an emulator, joins a tailnet of stock nodes, and answers them.
  *
- *   node tests/device/run.js [--built]     --built: with the image of the last build
+ *   node tests/device/run.js [--built] [--only TEXT]     --built: the app's image of the last build; --only: parts whose name has the text
+ *
+ * Parts: node (what a node does, told to by the harness), httpserver (that example as it is), examples (each of the others is built).
  *
  * Needs what harness/requirements.js lists. Prints one line a case and closes with "N passed, N failed, N skipped".
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { root } from "../../scripts/prepare.js";
 import { buildPeers } from "../interop/harness/peers.js";
 import { missing as interopMissing } from "../interop/harness/requirements.js";
-import { at, World } from "../interop/harness/world.js";
+import { at, authKey, World } from "../interop/harness/world.js";
 import { BoardNode } from "./harness/board.js";
-import { build } from "./harness/image.js";
+import { build, buildExample, examples } from "./harness/image.js";
 import { missing } from "./harness/requirements.js";
 
 const ramBytes = 400 * 1024;
-const engineBytes = JSON.parse(readFileSync(join(import.meta.dirname, "app/manifest.json"), "utf8")).creation.static;
+const engineBytes = JSON.parse(readFileSync(join(root, "examples/esp32.json"), "utf8")).platforms.esp32.creation.static;
 const counts = { passed: 0, failed: 0 };
 let board;
 
@@ -35,6 +39,16 @@ async function check(sentence, run) {
 	}
 }
 
+/** Lines of the ready fragment: what a node can go without. */
+const optional = readFileSync(join(root, "hosts/esp32/sdkconfig/sdkconfig.defaults"), "utf8").trim().split("\n");
+const conditionOf = (line) => `board-option:${line.replace(/^CONFIG_|=y$/g, "")}`;
+
+/** Options of the board that its health misses, by their conditions. */
+async function missed(board) {
+	const { warnings } = await board.do({ do: "health" });
+	return warnings.map(({ id }) => id).filter((id) => id.startsWith("board-option:"));
+}
+
 const kilobytes = (bytes) => `${(bytes / 1024).toFixed(1)} KB`;
 
 async function memory(board) {
@@ -42,10 +56,27 @@ async function memory(board) {
 	return figures;
 }
 
+async function pings(world, families, prefix = "") {
+	for (const [family, address] of families)
+		for (const kind of ["disco", "TSMP", "ICMP", "peerapi"])
+			await check(`${prefix}a peer's ${kind} ping of its ${family} address succeeds`, async () => {
+				const { latencyMS } = await world.ping("t1", address, kind, 10_000);
+				return `${latencyMS.toFixed(1)} ms`;
+			});
+}
+
+const stood = () =>
+	check("it never fell, and its engine had memory to spare", () => {
+		assert.deepEqual(board.falls, []);
+		const { usedBytes, heldBytes } = board.engine;
+		assert.ok(heldBytes > 0, "the instruments said nothing");
+		return `at most ${kilobytes(usedBytes)} in use at the end of a second, garbage included, of ${kilobytes(heldBytes)} that it took from its ${kilobytes(engineBytes)}`;
+	});
+
 async function scenario(world, image) {
 	const t1 = await world.stock("t1");
-	await check("it boots and runs", async () => {
-		board = await BoardNode.start(world, image.flash);
+	await check("it boots and runs, with control by name", async () => {
+		board = await BoardNode.start(world, image.flash, { controlURL: world.controlURL.replace(world.hub.address, "control.interop") });
 		await board.running(60_000);
 		const first = board.events.find((event) => event.event === "memory");
 		const running = board.events.find((event) => event.state === "running");
@@ -63,16 +94,8 @@ async function scenario(world, image) {
 		assert.equal(status, 200);
 		assert.match(body, /^board 100\./);
 	};
-	const pings = async (families) => {
-		for (const [family, address] of families)
-			for (const kind of ["disco", "TSMP", "ICMP", "peerapi"])
-				await check(`a peer's ${kind} ping of its ${family} address succeeds`, async () => {
-					const { latencyMS } = await world.ping("t1", address, kind, 10_000);
-					return `${latencyMS.toFixed(1)} ms`;
-				});
-	};
 	await check("a peer's TSMP ping is answered over DERP, UDP being dead", () => world.ping("t1", board.address, "TSMP", 20_000));
-	await pings([["IPv4", board.address]]);
+	await pings(world, [["IPv4", board.address]]);
 	await check("it serves its page through DERP", page);
 	world.allowUDP();
 	await check("the path becomes direct", async () => {
@@ -80,13 +103,19 @@ async function scenario(world, image) {
 		assert.match(endpoint, /^10\.71\.0\./);
 		return `after ${Math.round(afterMS)} ms`;
 	});
-	await pings([
+	await pings(world, [
 		["IPv4", board.address],
 		["IPv6", board.address6],
 	]);
 	await check("it serves its page directly", page);
 	await check("its own pings succeed", async () => {
 		for (const kind of ["disco", "tsmp", "icmp", "peerapi"]) await board.do({ do: "ping", peer: t1.ip4, kind, timeoutMS: 5000 });
+	});
+	await check("its health tells what the SDK's sdkconfig lacks, which the ready fragment has, in ESP-IDF's words", async () => {
+		for (const line of optional) assert.match(image.options, new RegExp(`^(# )?${line.replace(/=.*/, "")}[ =]`, "m"));
+		const lacking = optional.filter((line) => !image.options.split("\n").includes(line));
+		assert.deepEqual(lacking, ["CONFIG_LWIP_IP4_REASSEMBLY=y"]);
+		assert.deepEqual(await missed(board), lacking.map(conditionOf));
 	});
 	await check(`it does so within ${kilobytes(ramBytes)} of memory`, async () => {
 		const figures = await memory(board);
@@ -111,14 +140,28 @@ async function scenario(world, image) {
 		const after = await world.known("board");
 		assert.deepEqual([after.Key, after.Machine], [before.Key, before.Machine]);
 	});
-	await check("it never fell, and its engine had memory to spare", () => {
-		assert.deepEqual(board.falls, []);
-		const { usedBytes, heldBytes } = board.engine;
-		assert.ok(heldBytes > 0, "the instruments said nothing");
-		return `at most ${kilobytes(usedBytes)} in use at the end of a second, garbage included, of ${kilobytes(heldBytes)} that it took from its ${kilobytes(engineBytes)}`;
+	await stood();
+	tell(board);
+	await board.close();
+}
+
+/** Control by TLS, as well as the relay. */
+async function secure(world, image) {
+	const board = await BoardNode.start(world, image.flash);
+	await check("it runs with control by TLS", async () => {
+		assert.match(world.controlURL, /^https:/);
+		await board.running(60_000);
+		return JSON.stringify(await memory(board));
 	});
 	tell(board);
 	await board.close();
+	const distrustful = await BoardNode.start(world, image.flash, { authorities: [], hostname: "distrustful" });
+	await check("without the authority of control's certificate it says so, and registers nothing", async () => {
+		await distrustful.waitFor("an error", ({ event, code }) => event === "error" && code === "certificate", 60_000);
+		await assert.rejects(world.known("distrustful"));
+	});
+	tell(distrustful);
+	await distrustful.close();
 }
 
 /** All that the board has said, when everything is shown. */
@@ -127,27 +170,80 @@ function tell(board) {
 		for (const { at: when, ...event } of board?.events ?? []) console.log(`    board ${Math.round(when)} | ${JSON.stringify(event)}`);
 }
 
+/** The example as it is, built for this tailnet: a page that peers read. Nobody tells it anything; that it is there is seen from outside. */
+async function sensor(world) {
+	let image;
+	const config = [`controlURL=${world.controlURL}`, `authKey=${authKey}`];
+	await check("examples/httpserver is built for the ESP32-C3 by its own manifest", async () => {
+		image = await buildExample("httpserver", config);
+		return `${image.appBytes} bytes`;
+	});
+	if (!image) return;
+	await world.stock("t1");
+	board = await BoardNode.start(world, image.flash, { hostname: "sensor" });
+	let addresses;
+	await check("examples/httpserver boots and joins", async () => {
+		const { Addresses } = await world.eventually(() => world.known("sensor"), 60_000);
+		addresses = Addresses.map((prefix) => prefix.replace(/\/\d+$/, ""));
+		await world.eventually(() => world.ping("t1", addresses[0], "TSMP", 2000), 20_000);
+	});
+	if (!addresses) return;
+	const page = async (address) => {
+		const { status, body } = await world.peers.do("node.http", { node: "t1", url: `http://${at(address, 80)}/` });
+		assert.equal(status, 200);
+		assert.match(body, /<title>sensor<\/title>/);
+		assert.ok(body.includes(addresses.join(", ")), body);
+	};
+	await pings(world, [["IPv4", addresses[0]]], "examples/httpserver by DERP: ");
+	await check("examples/httpserver serves its page through DERP", () => page(addresses[0]));
+	world.allowUDP();
+	await check("examples/httpserver: the path becomes direct", async () => void (await world.untilDirect("t1", addresses[0], 30_000)));
+	await pings(world, [["IPv6", addresses[1]]], "examples/httpserver directly: ");
+	await check("examples/httpserver serves its page directly, 20 times, by both families", async () => {
+		for (let i = 0; i < 10; i++) for (const address of addresses) await page(address);
+	});
+	await stood();
+	await board.close();
+}
+
+/** Runs in a world of its own, whose options are given. */
+async function inWorld(options, run) {
+	await buildPeers();
+	const world = await World.create(options);
+	try {
+		// The address of the board comes by UDP, and so do names.
+		world.network.blockUDP([...world.stunPorts, 67, 53]);
+		await run(world);
+	} finally {
+		await world.close();
+	}
+}
+
 const why = missing() ?? interopMissing()[0];
 if (why) {
 	console.log(`SKIPPED: the device ring needs ${why}`);
 	console.log("0 passed, 0 failed, 1 skipped");
 	process.exit(0);
 }
-let image;
-await check("the app is built for the ESP32-C3", async () => {
-	image = await build(join(import.meta.dirname, "app"), process.argv.includes("--built"));
-	return `${image.appBytes} bytes`;
-});
-if (image) {
-	await buildPeers();
-	const world = await World.create({});
-	try {
-		// The address of the board comes by UDP.
-		world.network.blockUDP([...world.stunPorts, 67]);
-		await scenario(world, image);
-	} finally {
-		await world.close();
-	}
-}
+const { values: options } = parseArgs({ options: { built: { type: "boolean", default: false }, only: { type: "string", default: "" } } });
+const parts = {
+	async node() {
+		let image;
+		await check("the app is built for the ESP32-C3, with the SDK's sdkconfig", async () => {
+			image = await build(join(import.meta.dirname, "app"), options.built);
+			return `${image.appBytes} bytes`;
+		});
+		if (!image) return;
+		await inWorld({}, (world) => scenario(world, image));
+		await inWorld({ control: { certificate: "ca" } }, (world) => secure(world, image));
+	},
+	/** Its relay is known by its hash: nobody gives the example an authority of ours. */
+	httpserver: () => inWorld({ relays: [{ region: 1, certificate: "hash" }] }, sensor),
+	async examples() {
+		for (const name of examples.filter((name) => name !== "httpserver"))
+			await check(`examples/${name} is built for the ESP32-C3`, async () => `${(await buildExample(name)).appBytes} bytes`);
+	},
+};
+for (const [name, run] of Object.entries(parts)) if (name.includes(options.only)) await run();
 console.log(`${counts.passed} passed, ${counts.failed} failed, 0 skipped`);
 process.exit(counts.failed ? 1 : 0);

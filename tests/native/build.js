@@ -18,8 +18,8 @@ import { build, buildPrograms, compile, execute, inParallel, list, native, root,
 const chosen = (sources, names) => sources.filter((source) => !names.length || names.some((name) => basename(source).includes(name)));
 
 async function runTests(names, variant) {
-	// hosts/posix has lwIP on the tunnel thread; that of a microcontroller has a thread of its own.
-	const pattern = variant === "device" ? /^test_(?!posix).*\.c$/ : /^test_.*\.c$/;
+	// hosts/desktop has lwIP on the tunnel thread; that of a microcontroller has a thread of its own.
+	const pattern = variant === "device" ? /^test_(?!desktop).*\.c$/ : /^test_.*\.c$/;
 	const sources = chosen(list(tests, pattern), names);
 	const programs = await buildPrograms(sources, variant);
 	let passed = 0;

@@ -19,7 +19,14 @@ export const build = join(root, "build", "native");
 const parallel = 2;
 
 const warnings = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wconversion"];
-const includes = [`-I${native}`, `-I${join(root, "hosts")}`, `-I${tests}`, `-I${build}`, "-isystem", "/usr/include/lwip"];
+const includes = [
+	`-I${native}`,
+	...["hosts", "hosts/desktop", "hosts/posix"].map((folder) => `-I${join(root, folder)}`),
+	`-I${tests}`,
+	`-I${build}`,
+	"-isystem",
+	"/usr/include/lwip",
+];
 const sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"];
 const libraries = ["-Wl,--as-needed", "-lsodium", "-llwip", "-lm", "-lpthread"];
 
@@ -28,8 +35,12 @@ const anyCompiler = ["gcc", "cc", "clang"].find(has) ?? "cc";
 
 const variants = {
 	test: { compiler: "clang", flags: ["-g", "-O1", ...sanitizers], link: sanitizers },
-	/* The profile of a microcontroller; the rings of its streams are those that the lwIP of the system, built for windows of 64 KB, asks for. */
-	device: { compiler: "clang", flags: ["-g", "-O1", "-DTN_DEVICE", "-DTN_STREAM_SEND=65536", "-DTN_STREAM_RECEIVE=65536", ...sanitizers], link: sanitizers },
+	/* The profile of a microcontroller, and the subnet routes that it may have; the rings of its streams are those that the lwIP of the system, built for windows of 64 KB, asks for. */
+	device: {
+		compiler: "clang",
+		flags: ["-g", "-O1", "-DTN_DEVICE", "-DTN_SUBNET=1", "-DTN_STREAM_SEND=65536", "-DTN_STREAM_RECEIVE=65536", ...sanitizers],
+		link: sanitizers,
+	},
 	fuzz: { compiler: "clang", flags: ["-g", "-O1", "-fsanitize=fuzzer-no-link", ...sanitizers], link: ["-fsanitize=fuzzer", ...sanitizers] },
 	bench: { compiler: "gcc", flags: ["-O3"], link: [] },
 	vectors: { compiler: anyCompiler, flags: ["-O1", "-Wno-unused-function", "-Wno-unused-variable", "-Wno-type-limits"], link: [] },

@@ -420,7 +420,7 @@ TN_TEST("a peer cannot make its largest segment smaller once the connection is o
 /** lwIP's connection. */
 static struct tcp_pcb *pcb_of(const struct connection *c)
 {
-	return tn_coalesce_find(7, c->raw->address4, 1234, netif_get_index(&c->host->node->interface.netif));
+	return tn_coalesce_find(c->host->address4, 7, c->raw->address4, 1234, netif_get_index(&c->host->node->interface.netif));
 }
 
 /** The raw peer sends a segment, with flags besides ACK. */

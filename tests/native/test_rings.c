@@ -224,6 +224,31 @@ TN_TEST("of waiting packets the address asked for longest ago gives way")
 	CHECK(!tn_waiting_add_packet(&waiting, 4, address, (const uint8_t[TN_MTU + 1]){0}, TN_MTU + 1, 9000));
 }
 
+TN_TEST("several packets wait for one address, and leave in their order; of too many the oldest give way, and none of another address")
+{
+	static struct tn_waiting waiting;
+	uint8_t packet[20] = {0};
+	tn_waiting_init(&waiting);
+	CHECK(tn_waiting_add_packet(&waiting, 4, (const uint8_t[]){100, 64, 0, 2}, packet, sizeof packet, 1000));
+	for (uint8_t i = 0; i < TN_WAITING_PER_ADDRESS + 3; i++) {
+		packet[0] = i;
+		CHECK_EQ(tn_waiting_add_packet(&waiting, 4, (const uint8_t[]){100, 64, 0, 1}, packet, sizeof packet, 1000 + i), i == 0);
+	}
+	struct tn_waiting_packet *next = tn_waiting_next(&waiting, NULL);
+	REQUIRE(next != NULL);
+	CHECK_EQ(next->address[3], 2);
+	for (unsigned i = 0; i < TN_WAITING_PER_ADDRESS; i++) {
+		next = tn_waiting_next(&waiting, next);
+		REQUIRE(next != NULL);
+		CHECK_EQ(next->address[3], 1);
+		CHECK_EQ(next->bytes[0], i + 3);
+		next->used = false;
+	}
+	CHECK(tn_waiting_next(&waiting, next) == NULL);
+	next = tn_waiting_next(&waiting, NULL);
+	CHECK(next != NULL && next->address[3] == 2);
+}
+
 TN_TEST("CRC-32 of the check string and of an address")
 {
 	CHECK_EQ(tn_crc32("123456789", 9), 0xcbf43926);
@@ -365,7 +390,7 @@ TN_TEST_DESKTOP("a gap that closes before more than 64 KB promises no more than 
 static unsigned out_of_order(const struct raw *raw)
 {
 	unsigned count = 0;
-	const struct tcp_pcb *pcb = tn_coalesce_find(7, raw->address4, 1234, netif_get_index(&raw->host->node->interface.netif));
+	const struct tcp_pcb *pcb = tn_coalesce_find(raw->host->address4, 7, raw->address4, 1234, netif_get_index(&raw->host->node->interface.netif));
 	for (const struct tcp_seg *segment = pcb != NULL ? pcb->ooseq : NULL; segment != NULL; segment = segment->next)
 		count++;
 	return count;

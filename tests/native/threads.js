@@ -11,14 +11,26 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const folder = join(root, "build", "native", "threads");
 const program = join(folder, "soak_threads");
-const sources = ["native", "hosts/posix"].flatMap((path) =>
+const sources = ["native", "hosts/desktop", "hosts/posix"].flatMap((path) =>
 	readdirSync(join(root, path))
 		.filter((name) => name.endsWith(".c"))
 		.map((name) => join(path, name)),
 );
 
 mkdirSync(folder, { recursive: true });
-const flags = ["-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-fsanitize=thread", "-Inative", "-Ihosts", "-Ihosts/posix", "-isystem", "/usr/include/lwip"];
+const flags = [
+	"-std=c11",
+	"-D_GNU_SOURCE",
+	"-g",
+	"-O1",
+	"-fsanitize=thread",
+	"-Inative",
+	"-Ihosts",
+	"-Ihosts/desktop",
+	"-Ihosts/posix",
+	"-isystem",
+	"/usr/include/lwip",
+];
 const built = spawnSync("clang", [...flags, ...sources, "tests/native/soak_threads.c", "-lsodium", "-llwip", "-lpthread", "-o", program], {
 	cwd: root,
 	stdio: "inherit",

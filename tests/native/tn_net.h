@@ -21,6 +21,7 @@
 #include "tn_derp.h"
 #include "tn_netif.h"
 #include "tn_node_internal.h"
+#include "tn_outside_fake.h"
 #include "tn_port.h"
 #include "tn_test.h"
 

@@ -77,13 +77,13 @@ static inline void net_handle_command(struct host *host, uint8_t type, uint32_t 
 	net_send(host, record, sizeof record);
 }
 
-/** A filter block: every source may reach the ports first..last of the node's two addresses. (TCP, UDP, ICMP, all.) */
-static inline void net_filter(struct host *host, uint16_t first, uint16_t last, bool shields_up)
+/** A filter block: every source may reach the ports first..last of these addresses, which are local: low4 to high4, and a prefix. (TCP, UDP, ICMP, all.) */
+static inline void net_filter_for(struct host *host, uint32_t low4, uint32_t high4, const uint8_t address6[16], uint8_t bits6, uint16_t first, uint16_t last,
+                                  bool shields_up)
 {
 	uint8_t record[4 + 512] = {0};
 	uint8_t *block = record + 4;
 	uint8_t *at = block + 48;
-	uint32_t ip4 = tn_load32be(host->address4 + 12);
 	net_record(record, TN_COMMAND_FILTER, shields_up ? 1 : 0, 0);
 	memcpy(block, "TNF1", 4);
 	tn_store32le(block + 8, 2);
@@ -100,30 +100,37 @@ static inline void net_filter(struct host *host, uint16_t first, uint16_t last, 
 	tn_store32le(at + 8, 1);
 	at[22] = 3;
 	at += 24;
-	tn_store32le(at, ip4);
-	tn_store32le(at + 4, ip4);
+	tn_store32le(at, low4);
+	tn_store32le(at + 4, high4);
 	tn_store16le(at + 8, first);
 	tn_store16le(at + 10, last);
 	tn_store16le(at + 12, 1);
 	at += 16;
-	tn_store32le(at + 4, 128);
+	tn_store32le(at + 4, bits6);
 	tn_store16le(at + 8, first);
 	tn_store16le(at + 10, last);
 	tn_store16le(at + 12, 1);
 	at += 16;
 	memset(at, 0xff, 32);
 	at += 32;
-	tn_store32le(at, ip4);
-	tn_store32le(at + 4, ip4);
+	tn_store32le(at, low4);
+	tn_store32le(at + 4, high4);
 	at += 8;
-	memcpy(at, host->address6, 16);
+	memcpy(at, address6, 16);
 	at += 16;
-	memcpy(at, host->address6, 16);
-	at[16] = 128;
+	memcpy(at, address6, 16);
+	at[16] = bits6;
 	at += 17;
 	tn_store32le(block + 4, (uint32_t)(at - block));
 	CHECK_EQ(tn_filter_check_block(block, (size_t)(at - block)), 0);
 	net_send(host, record, (size_t)(at - record));
+}
+
+/** The same for the node's own two addresses. */
+static inline void net_filter(struct host *host, uint16_t first, uint16_t last, bool shields_up)
+{
+	uint32_t ip4 = tn_load32be(host->address4 + 12);
+	net_filter_for(host, ip4, ip4, host->address6, 128, first, last, shields_up);
 }
 
 #endif

@@ -25,7 +25,15 @@ let order = 0;
 const entries = new Set<Entry>();
 let seed = 1;
 
-export const machine = { os: "linux", osVersion: "test", model: "test", hostname: "test" };
+export const machine = {
+	os: "linux",
+	osVersion: "test",
+	model: "test",
+	hostname: "test",
+	get lacks() {
+		return testing.lacks;
+	},
+};
 
 export function monotonicMS(): number {
 	return clockMS;
@@ -89,6 +97,8 @@ export const testing = {
 	gateway: undefined as contract.Gateway | undefined,
 	/** Pool sizes that the tunnel tells among its counters. */
 	pools: {} as Record<string, number>,
+	/** Options that the machine lacks. */
+	lacks: [] as readonly string[],
 	/** Lines given to log(). */
 	lines: [] as string[],
 	/** Everything as at start: clock, timers, streams, names, random seed. */
@@ -101,6 +111,7 @@ export const testing = {
 		testing.names.clear();
 		testing.lines.length = 0;
 		testing.pools = {};
+		testing.lacks = [];
 		testing.gateway = undefined;
 		testing.addresses = ["192.0.2.10"];
 		stores.clear();
@@ -143,7 +154,7 @@ export function utf8Decode(bytes: Uint8Array): string {
 			if ((next & 0xc0) !== 0x80) ok = false;
 			point = (point << 6) | (next & 63);
 		}
-		if (!ok) {
+		if (!ok || point > 0x10ffff) {
 			parts.push("\ufffd");
 			i += 1;
 			continue;

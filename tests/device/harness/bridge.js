@@ -1,6 +1,7 @@
 /**
  * An emulated board on the network of a world, driven like our command: JSON lines on standard input and output, what its serial port says on standard error.
- * Runs in the namespace of the peers, where it gives the board an address (dnsmasq) and waits for its connection.
+ * Runs in the namespace of the peers, where it gives the board an address and a name server (dnsmasq), which knows "control.interop" for the peers' address, and waits for
+ * its connection.
  *
  *   node bridge.js EMULATOR IMAGE TAP-NAMESPACE TAP MAC '{"do":"up",...}'
  *
@@ -42,10 +43,14 @@ function take(line) {
 }
 
 const addresses = guarded(
-	["dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--interface=eth0", "--bind-interfaces", "--dhcp-range=10.71.0.50,10.71.0.99,1h"].concat([
+	["dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--interface=eth0", "--bind-interfaces", "--dhcp-range=10.71.0.50,10.71.0.99,1h"].concat([
 		"--dhcp-leasefile=/dev/null",
 		"--leasefile-ro",
 		"--pid-file=",
+		"--no-resolv",
+		"--no-hosts",
+		"--local=/interop/",
+		"--address=/control.interop/10.71.0.1",
 	]),
 	{ stdio: ["ignore", "ignore", "pipe"] },
 );

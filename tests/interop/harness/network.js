@@ -12,6 +12,7 @@
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { promisify } from "node:util";
+import { Home } from "./home.js";
 
 const execute = promisify(execFile);
 const nobody = "02:00:00:00:00:fe";
@@ -30,7 +31,7 @@ export class Namespace {
 	/**
 	 * @param {string} name for people
 	 * @param {import("node:child_process").ChildProcess} holder
-	 * @param {number} number last part of its addresses
+	 * @param {number} number last part of its addresses on the switch, 0 if it is not there
 	 */
 	constructor(name, holder, number, v6) {
 		this.name = name;
@@ -51,6 +52,18 @@ export class Namespace {
 		return (await execute(program, args)).stdout;
 	}
 
+	/**
+	 * Joins it by a cable, eth0 here, to another namespace.
+	 * @param {number} pid holder of the other namespace
+	 * @param {string} port name of the cable's other end
+	 * @param {string} [bridge] what that end is plugged into
+	 */
+	async plug(pid, port, bridge) {
+		const cable = ["link", "add", port, "netns", `${pid}`, "type", "veth", "peer", "name", "eth0", "netns", `${this.holder.pid}`];
+		await execute("ip", cable);
+		await execute("nsenter", [`--net=/proc/${pid}/ns/net`, "--", "ip", "link", "set", port, ...(bridge ? ["master", bridge] : []), "up"]);
+	}
+
 	/** Replaces the rules of this namespace; "" removes them. */
 	rules(text) {
 		const [program, ...args] = this.inside(["nft", "-f", "-"]);
@@ -63,6 +76,8 @@ export class Network {
 	#namespaces = new Map();
 	#switch;
 	#v6;
+	/** IPv6 prefixes behind routers. */
+	#routes = [];
 
 	/** @param {{v6?: boolean}} [options] v6: the namespaces also have IPv6 addresses */
 	static async create({ v6 = false } = {}) {
@@ -97,66 +112,66 @@ export class Network {
 		const number = this.#namespaces.size + 1;
 		const namespace = new Namespace(name, await hold(), number, this.#v6);
 		this.#namespaces.set(name, namespace);
-		await execute("ip", [
-			"link",
-			"add",
-			`port${number}`,
-			"netns",
-			`${this.#switch.pid}`,
-			"type",
-			"veth",
-			"peer",
-			"name",
-			"eth0",
-			"netns",
-			`${namespace.holder.pid}`,
-		]);
-		await this.#inSwitch("link", "set", `port${number}`, "master", "bridge", "up");
+		await namespace.plug(this.#switch.pid, `port${number}`, "bridge");
 		const script = [
 			`ip address add ${namespace.address}/24 dev eth0`,
 			...(this.#v6 ? [`ip -6 address add ${namespace.address6}/64 dev eth0 nodad`] : ["sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1"]),
 			"ip link set eth0 up",
 			`ip neighbour add 10.71.0.254 lladdr ${nobody} dev eth0 nud permanent`,
 			"ip route add default via 10.71.0.254",
+			"ip route add 11.71.0.0/16 dev eth0",
 			...(this.#v6 ? [`ip -6 neighbour add 2001:db8:71::fe lladdr ${nobody} dev eth0 nud permanent`, "ip -6 route add default via 2001:db8:71::fe"] : []),
 		];
 		await namespace.run("sh", "-ec", script.join("\n"));
+		if (this.#v6) for (const command of this.#routes) await namespace.run(...command);
 		return namespace;
 	}
 
 	/**
-	 * A network behind a router: 192.168.71.0/24, the router at .1. On the switch the router has an address of the internet, 11.71.0.x: some map no port
-	 * with a private one. Every flow of the one namespace in it leaves from another random port, and nothing comes in that is no answer to it.
-	 * @returns {Promise<{router: Namespace, inside: Namespace}>}
+	 * A network behind a router (home.js). The router has an address of the internet, 11.71.0.x: some map no port with a private one.
+	 * @param {import("./home.js").HomeOptions} [options]
+	 * @returns {Promise<Home>}
 	 */
-	async home(name) {
-		const router = await this.namespace(`${name}-router`);
-		router.address = `11.71.0.${router.number}`;
-		await router.run(
-			"sh",
-			"-ec",
-			`ip address flush dev eth0; ip address add ${router.address}/32 dev eth0; ip route add 10.71.0.0/24 dev eth0; ip route add default via 10.71.0.254 dev eth0`,
-		);
-		for (const other of this.#namespaces.values()) if (other !== router) await other.run("ip", "route", "add", `${router.address}/32`, "dev", "eth0");
-		const inside = new Namespace(name, await hold(), 0, false);
-		inside.address = "192.168.71.2";
-		this.#namespaces.set(name, inside);
-		const [routerID, insideID] = [`${router.holder.pid}`, `${inside.holder.pid}`];
-		await execute("ip", ["link", "add", "lan0", "netns", routerID, "type", "veth", "peer", "name", "eth0", "netns", insideID]);
-		const script = ["ip address add 192.168.71.1/24 dev lan0", "sysctl -qw net.ipv4.ip_forward=1", "ip link set lan0 up"];
-		await router.run("sh", "-ec", script.join("\n"));
-		const rules = `table ip home {
-			chain in { type nat hook prerouting priority dstnat; }
-			chain out { type nat hook postrouting priority srcnat; oifname eth0 jump mapped; oifname eth0 masquerade random,fully-random; }
-			chain mapped { }
-		}`;
-		await router.run("nft", rules);
-		await inside.run(
-			"sh",
-			"-ec",
-			"sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1; ip address add 192.168.71.2/24 dev eth0; ip link set eth0 up; ip route add default via 192.168.71.1",
-		);
-		return { router, inside };
+	home(name, options) {
+		return Home.create(this, name, options);
+	}
+
+	/** A namespace that is not on the switch: its first cable is plugged by another. */
+	async elsewhere(name) {
+		const namespace = new Namespace(name, await hold(), 0, false);
+		this.#namespaces.set(name, namespace);
+		return namespace;
+	}
+
+	/** Tells every namespace of the switch, also those to come, by whom an IPv6 prefix is reached. */
+	async announce(prefix, by) {
+		const command = ["ip", "-6", "route", "add", prefix, "via", by.address6, "dev", "eth0"];
+		this.#routes.push(command);
+		for (const other of this.#namespaces.values()) if (other !== by && other.number > 0) await other.run(...command);
+	}
+
+	/**
+	 * A network that only one namespace is on, without a way into it from anywhere else: its one host is at .2 and ::2 and knows no route, so that it answers
+	 * nobody but the namespace at .1 and ::1.
+	 * @param {Namespace} router
+	 * @param {string} prefix4 first three numbers, "192.168.72"
+	 * @param {string} [prefix6] "fd72:1:"; without it the network has no IPv6
+	 * @returns {Promise<Namespace>}
+	 */
+	async behind(router, name, prefix4, prefix6) {
+		const host = await this.elsewhere(name);
+		host.address = `${prefix4}.2`;
+		host.address6 = prefix6 && `${prefix6}:2`;
+		const device = `lan${this.#namespaces.size}`;
+		await host.plug(router.holder.pid, device);
+		for (const [namespace, link, last] of [
+			[router, device, 1],
+			[host, "eth0", 2],
+		]) {
+			const v6 = prefix6 ? `ip -6 address add ${prefix6}:${last}/64 dev ${link} nodad` : `sysctl -qw net.ipv6.conf.${link}.disable_ipv6=1`;
+			await namespace.run("sh", "-ec", `ip address add ${prefix4}.${last}/24 dev ${link}; ${v6}; ip link set ${link} up`);
+		}
+		return host;
 	}
 
 	/**

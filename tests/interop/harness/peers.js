@@ -40,14 +40,15 @@ export class Peers {
 	/**
 	 * @param {import("./network.js").Namespace} namespace
 	 * @param {string} directory for states and certificates; programs that share it share the authority
-	 * @param {{verbose?: boolean}} [options]
+	 * @param {{verbose?: boolean, portMapping?: boolean}} [options] portMapping: its nodes ask their gateway for ports
 	 */
-	static async start(namespace, directory, { verbose = Boolean(process.env.INTEROP_VERBOSE) } = {}) {
+	static async start(namespace, directory, { verbose = Boolean(process.env.INTEROP_VERBOSE), portMapping = false } = {}) {
 		const peers = new Peers();
 		const program = await buildPeers();
 		// A home of its own: stock code keeps caches and logs there. Without its port mapper a stock node starts 250 ms earlier: it need not wait
 		// for a gateway that is nobody.
-		const env = { PATH: process.env.PATH, HOME: directory, TMPDIR: directory, TS_NO_LOGS_NO_SUPPORT: "true", TS_DISABLE_PORTMAPPER: "1" };
+		const env = { PATH: process.env.PATH, HOME: directory, TMPDIR: directory, TS_NO_LOGS_NO_SUPPORT: "true" };
+		if (!portMapping) env.TS_DISABLE_PORTMAPPER = "1";
 		peers.#process = new LineProcess(`peers in ${namespace.name}`, namespace.inside([program, "-dir", directory, ...(verbose ? ["-verbose"] : [])]), {
 			env,
 			onLog: verbose ? (line) => process.stderr.write(`    peers ${namespace.name} | ${line}\n`) : undefined,

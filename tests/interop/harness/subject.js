@@ -32,6 +32,7 @@ import { nodeCommand, root } from "./requirements.js";
  * @property {string} [library] another app than that of the tests, which is not driven (simulator)
  * @property {string[]} [around] command that runs the command (simulator)
  * @property {string[]} [nodeArgs] arguments of Node.js that runs it
+ * @property {boolean} [portMapping] it asks its gateway for a port (stock)
  * @property {number} [expectPeers] running() also waits for so many peers
  */
 
@@ -209,7 +210,8 @@ export class StockNode {
 
 	async #start() {
 		// The parent folder holds the authority, so that every program of a world trusts the same one.
-		this.#peers = await Peers.start(this.options.namespace, this.options.caDirectory ?? dirname(this.options.directory));
+		const { namespace, caDirectory, directory, portMapping } = this.options;
+		this.#peers = await Peers.start(namespace, caDirectory ?? dirname(directory), { portMapping });
 		const started = await this.#peers.do("node.start", {
 			node: this.options.hostname,
 			controlURL: this.options.controlURL,

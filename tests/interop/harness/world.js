@@ -135,6 +135,13 @@ export class World {
 		return program;
 	}
 
+	/** A host that offers pages and echoes (lan-host.js). @returns {Promise<LineProcess>} */
+	async offering(namespace) {
+		const program = this.alongside(namespace.name, [process.execPath, join(import.meta.dirname, "lan-host.js"), namespace.name], { namespace });
+		await program.waitFor("ready", ({ event }) => event === "ready", 5000);
+		return program;
+	}
+
 	/** What control knows of a node. */
 	known(hostname) {
 		return this.peers.do("control.node", { node: hostname });

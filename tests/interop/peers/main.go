@@ -89,6 +89,7 @@ func main() {
 	p.relays = newRelays(p)
 	p.nodes = newNodes(p)
 	registerLocal(p)
+	registerResolvers(p)
 	command(p, "certificate.write", func(_ context.Context, a struct {
 		Kind        string `json:"kind"` // of certificates.go; default "ca"
 		Host        string `json:"host"`

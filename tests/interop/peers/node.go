@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -12,9 +13,12 @@ import (
 	"sync"
 	"time"
 
+	"tailscale.com/ipn"
 	"tailscale.com/ipn/ipnstate"
 	"tailscale.com/tailcfg"
 	"tailscale.com/tsnet"
+	"tailscale.com/types/nettype"
+	"tailscale.com/wgengine/netstack"
 )
 
 // nodes are the tsnet nodes of this program, by the name that the test gave them.
@@ -42,6 +46,9 @@ type nodeOptions struct {
 	Ephemeral  bool   `json:"ephemeral"`
 	NoServices bool   `json:"noServices"`
 	Peers      int    `json:"peers"` // also wait until the netmap has so many peers
+
+	AdvertiseRoutes []netip.Prefix `json:"advertiseRoutes"` // both default routes: an exit node
+	AcceptRoutes    bool           `json:"acceptRoutes"`
 }
 
 func newNodes(p *program) *nodes {
@@ -161,6 +168,10 @@ func (ns *nodes) start(ctx context.Context, o nodeOptions) (any, error) {
 		return nil, err
 	}
 	running := time.Since(began)
+	if err := n.setRoutes(ctx); err != nil {
+		n.server.Close()
+		return nil, err
+	}
 	for len(status.Peer) < o.Peers {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("%d of %d peers after %v", len(status.Peer), o.Peers, time.Since(began))
@@ -194,6 +205,43 @@ func (ns *nodes) start(ctx context.Context, o nodeOptions) (any, error) {
 		"runningMS":  milliseconds(running),
 		"completeMS": milliseconds(complete),
 	}, nil
+}
+
+// setRoutes tells the node which subnets it offers, and whether it uses those of others. tsnet takes every flow for one of its listeners; those to other
+// addresses are left to netstack here, which then does with them what it does in tailscaled: it terminates them and dials from this namespace.
+func (n *node) setRoutes(ctx context.Context) error {
+	if len(n.options.AdvertiseRoutes) == 0 && !n.options.AcceptRoutes {
+		return nil
+	}
+	stack, ok := n.server.Sys().Netstack.Get().(*netstack.Impl)
+	if !ok {
+		return errors.New("this node has no netstack")
+	}
+	own4, own6 := n.server.TailscaleIPs()
+	isOwn := func(a netip.AddrPort) bool { return a.Addr() == own4 || a.Addr() == own6 }
+	tcp, udp := stack.GetTCPHandlerForFlow, stack.GetUDPHandlerForFlow
+	stack.GetTCPHandlerForFlow = func(from, to netip.AddrPort) (func(net.Conn), bool) {
+		if isOwn(to) {
+			return tcp(from, to)
+		}
+		return nil, false
+	}
+	stack.GetUDPHandlerForFlow = func(from, to netip.AddrPort) (func(nettype.ConnPacketConn), bool) {
+		if isOwn(to) {
+			return udp(from, to)
+		}
+		return nil, false
+	}
+	client, err := n.server.LocalClient()
+	if err != nil {
+		return err
+	}
+	_, err = client.EditPrefs(ctx, &ipn.MaskedPrefs{
+		Prefs:              ipn.Prefs{AdvertiseRoutes: n.options.AdvertiseRoutes, RouteAll: n.options.AcceptRoutes},
+		AdvertiseRoutesSet: true,
+		RouteAllSet:        true,
+	})
+	return err
 }
 
 // peerStatus is what a node says about one peer.

@@ -25,6 +25,9 @@ const actions = { reload: "doReloadFile", quit: "doQuit" };
 let app;
 let simulator;
 let isEnding = false;
+/** SIMULATOR_RATE: the simulator's clocks go that many times faster than ours (libfaketime). */
+const { SIMULATOR_RATE } = process.env;
+const clock = SIMULATOR_RATE ? ["faketime", "-m", "-f", `+0 x${SIMULATOR_RATE}`] : [];
 /** Which of the sampled figures is the stack, and the largest one. */
 let stackAt = -1;
 let deepest = 0;
@@ -85,7 +88,7 @@ server.listen(0, "127.0.0.1", () => {
 	const config = join(folder, "config");
 	const state = join(folder, "state");
 	for (const path of [config, state]) mkdirSync(path, { recursive: true });
-	simulator = spawn("setpriv", ["--pdeathsig", "KILL", "--", "stdbuf", "-oL", "mcsim", library], {
+	simulator = spawn("setpriv", ["--pdeathsig", "KILL", "--", "stdbuf", "-oL", ...clock, "mcsim", library], {
 		stdio: ["ignore", "pipe", "pipe"],
 		env: {
 			...process.env,

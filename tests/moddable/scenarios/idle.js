@@ -2,7 +2,8 @@
  * A node in use, and then in an idle minute: its heap stays as it is, and it does no more than the protocols ask. It lives in a world of its own beside
  * the scenarios before this one, since a minute takes a minute.
  */
-import { at, sleep, World } from "../../interop/harness/world.js";
+import { sleep, World } from "../../interop/harness/world.js";
+import { traffic } from "../harness/traffic.js";
 
 /** A peer that is not talked to is forgotten 45 s after its last packet, and its session's last keepalive is gone by then. */
 const settleMS = 60_000;
@@ -36,20 +37,6 @@ async function packets(namespace) {
 	const { nftables } = JSON.parse(await namespace.run("nft", "--json", "list", "ruleset"));
 	const counters = nftables.flatMap(({ rule }) => rule?.expr.flatMap(({ counter }) => counter?.packets ?? []) ?? []);
 	return Object.fromEntries(Object.keys(counted).map((name, i) => [name, counters[i]]));
-}
-
-/** Everything that a node is there for, some times over. */
-async function traffic(world, a, t1) {
-	for (let i = 0; i < 5; i++) {
-		for (const kind of ["disco", "tsmp", "icmp", "peerapi"]) await a.do({ do: "ping", peer: t1.ip4, kind });
-		await world.peers.do("node.bulk", { node: "t1", to: at(a.address, 7), bytes: 2_000_000, mode: "echo" });
-		await a.do({ do: "bulk", peer: t1.ip6, port: 7, bytes: 2_000_000, mode: "echo" });
-		await a.do({ do: "udp", peer: t1.ip4, port: 7, size: 1000, count: 50 });
-		for (let j = 0; j < 10; j++) {
-			await a.do({ do: "http", url: `http://${t1.ip4}/` });
-			await world.peers.do("node.http", { node: "t1", url: `http://${a.address}/` });
-		}
-	}
 }
 
 async function live() {

@@ -66,11 +66,14 @@ describe("MagicDNS", () => {
 		]);
 		const resolve = (name: string) => one.netmap.names.resolve(name);
 		expect(resolve("bob")).toEqual({ kind: "addresses", addresses: ["100.64.0.2"] });
-		expect(resolve("Bob.")).toEqual({ kind: "ask", questions: [{ name: "bob", resolvers: [] }] });
+		expect(resolve("Bob.")).toEqual({
+			kind: "ask",
+			questions: [{ name: "bob", resolvers: [{ address: "192.0.2.53", useWithExitNode: false }], isExclusive: false }],
+		});
 		expect(resolve("nobody.example.ts.net.")).toEqual({ kind: "no-such-name" });
 		expect(resolve("db.corp.example.")).toEqual({
 			kind: "ask",
-			questions: [{ name: "db.corp.example", resolvers: [{ address: "10.0.0.53", useWithExitNode: true }] }],
+			questions: [{ name: "db.corp.example", resolvers: [{ address: "10.0.0.53", useWithExitNode: true }], isExclusive: true }],
 		});
 	});
 
@@ -109,7 +112,7 @@ describe("MagicDNS", () => {
 	test("short names work where control names no search domain", () => {
 		const one = lab({}, {});
 		expect(one.netmap.names.resolve("bob")).toEqual({ kind: "addresses", addresses: ["100.64.0.2"] });
-		expect(one.netmap.names.resolve("nobody")).toEqual({ kind: "ask", questions: [{ name: "nobody", resolvers: [] }] });
+		expect(one.netmap.names.resolve("nobody")).toEqual({ kind: "ask", questions: [{ name: "nobody", resolvers: [], isExclusive: false }] });
 		check(one, [["nobody.example.ts.net", "A", "forward "]]);
 	});
 

@@ -1,6 +1,6 @@
 import { parseAddress, prefixToText } from "../../../modules/netmap/address.js";
 import { describe, expect, Random, test } from "../../harness.js";
-import { firstMessage, type JSONObject, Lab, node } from "./fixtures.js";
+import { firstMessage, type JSONObject, Lab, node, selfNode } from "./fixtures.js";
 
 function host(id: number, more: string[] = [], members: JSONObject = {}): JSONObject {
 	const own = [`100.64.0.${id}/32`, `fd7a:115c:a1e0::${id}/128`];
@@ -136,5 +136,37 @@ describe("routes", () => {
 			}
 			expect([address, route(lab, address)]).toEqual([address, best]);
 		}
+	});
+});
+
+describe("subnets of ours", () => {
+	const given = (lab: Lab): string[] => {
+		const { subnets } = lab.netmap;
+		const texts: string[] = [];
+		for (let i = 0; i < subnets.length; i += 18) texts.push(prefixToText(subnets.subarray(i, i + 16), subnets[i + 16] as number));
+		return texts;
+	};
+	const tell = (lab: Lab, routes: unknown): string[] => {
+		lab.feed({ Node: selfNode({ PrimaryRoutes: routes }) });
+		return given(lab);
+	};
+
+	test("are those that we offer and that control has made us the router of, and follow what it says", () => {
+		const lab = new Lab({ advertiseRoutes: ["10.1.0.0/24", "fd00:1::/64", "0.0.0.0/0"] });
+		expect(given(lab)).toEqual([]);
+		lab.feed(firstMessage([]));
+		expect(given(lab)).toEqual([]);
+		expect(tell(lab, ["10.1.0.0/24"])).toEqual(["10.1.0.0/24"]);
+		expect(tell(lab, ["fd00:1::/64", "10.1.0.0/24", "10.9.0.0/16", "0.0.0.0/0", "nonsense"])).toEqual(["10.1.0.0/24", "fd00:1::/64"]);
+		expect(tell(lab, ["10.0.0.0/8"])).toEqual([]); // more than we offer is not what we offer
+		expect(tell(lab, ["fd00:1::/64"])).toEqual(["fd00:1::/64"]);
+		expect(tell(lab, null)).toEqual([]);
+	});
+
+	test("that we are their router, or not any more, is a change of our node", () => {
+		const lab = new Lab({ advertiseRoutes: ["10.1.0.0/24"] });
+		lab.feed(firstMessage([]));
+		const changed = (routes: unknown): boolean | undefined => lab.feed({ Node: selfNode({ PrimaryRoutes: routes }) }).change?.self;
+		expect([changed(["10.1.0.0/24"]), changed(["10.1.0.0/24"]), changed([])]).toEqual([true, false, true]);
 	});
 });

@@ -72,10 +72,10 @@ describe("close", () => {
 			const hear = (name: string) => (error: TailnetError) => void ends.push(`${name} ${error.code}`);
 			let connected = 0;
 			new a.tailnet.TCP({ address: b.v4, port: 7, onWritable: () => (connected += 1), onError: hear("open") });
-			new a.tailnet.TCP({ address: b.v4, port: 9999, onError: hear("connecting") });
+			new a.tailnet.TCP({ address: b.v4, port: 9999, onError: hear("nobody") });
 			new a.tailnet.Listener({ port: 7, onError: hear("listener") });
 			new a.tailnet.UDP({ port: 7, onError: hear("UDP") });
-			await until("a connection", () => connected > 0);
+			await until("a connection, and a refusal", () => connected > 0 && ends.includes("nobody refused"));
 			ends.length = 0;
 			new a.tailnet.TCP({ address: b.v4, port: 7, onError: hear("connecting") });
 			told.length = 0;

@@ -27,6 +27,7 @@ class Owner {
 			udp: true,
 			isUDPBound: true,
 			netmap: [],
+			lacks: [],
 			...this.members,
 		};
 	}

@@ -1,4 +1,5 @@
 /** The truth about the node: each row of the table of modules/health.ts, and that it is never called running past a bound. */
+import { DEGRADED_AFTER_MS } from "../../../modules/control/types.js";
 import { TailnetError } from "../../../modules/errors.js";
 import { judge, type Layers, NETWORK_BOUND_MS, RELAY_BOUND_MS, RELAY_GRACE_MS } from "../../../modules/health.js";
 import { describe, expect, Random, test } from "../../harness.js";
@@ -44,6 +45,7 @@ const well: Layers = {
 	udp: true,
 	netmap: [],
 	fullPools: [],
+	lacks: [],
 };
 
 const control = (members: Partial<Layers["control"]>): Partial<Layers> => ({ control: { ...well.control, ...members } });
@@ -129,11 +131,29 @@ const rows: [string, Partial<Layers>, string, string[]][] = [
 		"degraded",
 		["network-down high"],
 	],
+	[
+		"the map of the last run is no map of control",
+		{ ...control({ state: "connecting" }), hasMap: false, home: undefined, cachedSince: now - DEGRADED_AFTER_MS },
+		"connecting",
+		[],
+	],
+	[
+		"control-unreachable: nothing but the map of the last run for longer than the bound",
+		{ ...control({ state: "connecting", error: failure, failures: 9 }), hasMap: false, home: undefined, cachedSince: now - DEGRADED_AFTER_MS - 1 },
+		"degraded",
+		["control-unreachable high"],
+	],
 	["network-down before the first map", { hasMap: false, networkDownSince: now - NETWORK_BOUND_MS - 1 }, "connecting", ["network-down high"]],
 	["nobody has looked at UDP", { udp: undefined }, "running", []],
 	["netmap: the filter is invalid", { netmap: [{ id: "filter", severity: "high", text: "a rule does not fit" }] }, "degraded", ["filter high"]],
 	["netmap: a part does not fit", { netmap: [{ id: "netmap", severity: "high", text: "a peer does not fit" }] }, "degraded", ["netmap high"]],
 	["netmap: a word of control's", { netmap: [{ id: "x", severity: "low", text: "hello" }] }, "running", ["x low"]],
+	[
+		"board-option",
+		{ lacks: ["LWIP_IPV6: no IPv6", "MBEDTLS_SSL_ALPN: no name"] },
+		"running",
+		["board-option:LWIP_IPV6 low", "board-option:MBEDTLS_SSL_ALPN low"],
+	],
 	["pool-full", { fullPools: ["paths.full"] }, "running", ["pool-full:paths.full medium"]],
 	["before the first map", { hasMap: false, home: undefined, relayDownSince: 0 }, "connecting", []],
 	["stopped", control({ state: "stopped", reason: "logged out" }), "stopped", []],

@@ -60,4 +60,28 @@ describe("limits of the native core", () => {
 		testing.pools = { hasIPv6: 1 };
 		expect(running().netmap.self.addresses.length).toBe(2);
 	});
+
+	test("subnets that nobody would forward to are not offered", () => {
+		testing.pools = { hasSubnet: 0 };
+		const options = { hostname: "a", controlURL: "http://192.0.2.1", peerSlots: 8 };
+		let code = "";
+		try {
+			new Node({ ...options, advertiseRoutes: ["10.1.0.0/24"] }, owner);
+		} catch (error) {
+			code = (error as { code: string }).code;
+		}
+		expect([code, tunnels.at(-1)?.isClosed]).toEqual(["argument", true]);
+		new Node(options, owner).close();
+	});
+
+	test("an option that the board lacks is a condition of health, and no reason to be degraded", () => {
+		testing.lacks = ["LWIP_IP4_REASSEMBLY: long datagrams do not arrive"];
+		const node = running();
+		testing.advance(60_000); // control is asked, and nobody answers
+		const { verdict } = node;
+		expect(verdict.conditions.filter(({ severity }) => severity === "low")).toEqual([
+			{ id: "board-option:LWIP_IP4_REASSEMBLY", severity: "low", text: "sdkconfig has no CONFIG_LWIP_IP4_REASSEMBLY: long datagrams do not arrive" },
+		]);
+		expect(verdict.state).toBe("connecting");
+	});
 });

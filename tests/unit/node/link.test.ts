@@ -113,6 +113,7 @@ describe("commands", () => {
 		["derpState gone", () => link.derpState(901, false), "08008503"],
 		["derpGone", () => link.derpGone(2, key(0x44)), `09000200${"44".repeat(32)}`],
 		["inject", () => link.inject(fromHex("4500")), "0a0000004500"],
+		["subnets", () => link.subnets(Uint8Array.of(...new Array(10).fill(0), 255, 255, 10, 1, 0, 0, 120, 0)), "0e00000000000000000000000000ffff0a0100007800"],
 		["rebind", () => link.rebind(41641), "0b00a9a2"],
 		["clock", () => link.clock(1_764_000_000_123, 1_764_003_600), "0c0000007be897b69a010000108f246900000000"],
 		["sessionDrop", () => link.sessionDrop(0x0005_0003), "0d00000003000500"],

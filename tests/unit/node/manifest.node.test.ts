@@ -36,3 +36,14 @@ describe("without-upnp.json", () => {
 		expect(readFileSync(join(root, `${without.modules["tailnet/upnp/upnp"]}.ts`), "utf8")).toMatch(/^export function openUPnP\(\)/m);
 	});
 });
+
+describe("board-options.json", () => {
+	test("names a folder whose sdkconfig.defaults has every option that health misses", () => {
+		const { build } = JSON.parse(readFileSync(join(root, "board-options.json"), "utf8")) as { build: Record<string, string> };
+		const fragment = readFileSync(join(root, `${build["SDKCONFIGPATH"]}`, "sdkconfig.defaults"), "utf8")
+			.trim()
+			.split("\n");
+		const missed = [...readFileSync(join(root, "hosts/esp32/tn_board.c"), "utf8").matchAll(/^ {4}"([A-Z0-9_]+)(=\w+)?: /gm)];
+		expect(missed.map(([, name, value]) => `CONFIG_${name}${value ?? "=y"}`).sort()).toEqual([...fragment].sort());
+	});
+});

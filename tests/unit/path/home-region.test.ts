@@ -30,6 +30,14 @@ function homeAfter(oldThen: Record<number, number>, now: Record<number, number>,
 }
 
 describe("home region", () => {
+	test("the home of the last run stays until there is a reason to move", () => {
+		const home = new HomeRegion(() => new Uint8Array(2));
+		home.restore(2);
+		expect(home.choose(report({ 1: 20, 2: 25 }, 0), input({ inMapPoll: false }), 100)).toBe(2);
+		expect(home.choose(report({ 1: 20, 2: 25 }, minute), input(), minute + 100)).toBe(2);
+		expect(home.choose(report({ 1: 20, 2: 200 }, 2 * minute), input(), 2 * minute + 100)).toBe(1);
+	});
+
 	for (const [old, best, moves] of [
 		[30, 21, false],
 		[30, 20, true],
@@ -134,6 +142,18 @@ describe("home region", () => {
 		// Nobody else answers: it stays home, comes back, and is not held to be dead when others appear.
 		expect(home.choose(report({ 1: 5 }, 12 * minute), input({ deadRegion: 1 }), 12 * minute)).toBe(1);
 		expect(home.choose(report({ 1: 5, 2: 100 }, 13 * minute), input(), 13 * minute)).toBe(1);
+	});
+
+	test("where all others were found dead, the first of them is tried again: none is given up for 10 minutes while home is silent, or dead", () => {
+		const home = new HomeRegion(() => new Uint8Array(2));
+		home.choose(report({ 1: 5, 2: 50, 3: 100 }, 0), input(), 0);
+		expect(home.choose(report({ 1: 5, 2: 50, 3: 100 }, minute), input({ deadRegion: 1 }), minute)).toBe(2);
+		expect(home.choose(report({ 1: 5, 2: 50, 3: 100 }, 2 * minute), input({ deadRegion: 2 }), 2 * minute)).toBe(3);
+		// One report without home is no reason, as long as it was heard.
+		const heardAt = (): number => 2.5 * minute;
+		expect(home.choose(report({ 1: 5, 2: 50 }, 3 * minute), input({ heardAt }), 3 * minute)).toBe(3);
+		expect(home.choose(report({ 1: 5, 2: 50 }, 5 * minute), input({ heardAt }), 5 * minute)).toBe(1);
+		expect(home.choose(report({ 1: 5, 2: 50 }, 6 * minute), input({ deadRegion: 1 }), 6 * minute)).toBe(2);
 	});
 
 	test("a home that is dead together with everything else is not: without any answer it is the network that is gone", () => {

@@ -267,6 +267,28 @@ describe("UDP", () => {
 		expect(stage.network.udp).toBe(true);
 	});
 
+	test("that is blocked is looked at again when a peer is reached directly, and not while it works", async () => {
+		stage.network.setRegions([region(1)], () => 1);
+		await stage.pass(500);
+		const looks = (): number => stage.probes.length;
+		const before = looks();
+		stage.network.udpHeard();
+		await stage.pass(5000);
+		expect(looks()).toBe(before);
+		stage.silent.add(1);
+		for (let i = 0; i < 2; i += 1) {
+			stage.network.update("periodic");
+			await stage.pass(5000);
+		}
+		expect(stage.network.udp).toBe(false);
+		stage.silent.clear();
+		await stage.pass(5000);
+		expect(stage.network.udp).toBe(false);
+		stage.network.udpHeard();
+		await stage.pass(500);
+		expect(stage.network.udp).toBe(true);
+	});
+
 	test("that worked and stopped is told, so that other sockets are tried: at most once in 5 minutes", async () => {
 		const look = async (): Promise<void> => {
 			stage.network.update("periodic");

@@ -258,6 +258,32 @@ describe("path table", () => {
 		expect(toHex(node.table.peer(peer.index)?.discoKey as Uint8Array)).toBe(toHex(peer.box.publicKey));
 	});
 
+	test("[relay 26] another disco key than that of the last run's map: its session was made with it already, and stays", () => {
+		for (const keepsSessions of [true, false]) {
+			const node = new TestNode(1);
+			const peer = node.meet(2, { endpoints: [v4] });
+			node.send(peer.index, 0);
+			node.takeRecords();
+			peer.box = peer.newBox();
+			(node.netmap.list[peer.index] as { discoKey: Uint8Array }).discoKey = peer.box.publicKey;
+			node.table.netmapChanged(changeOf({ changed: [peer.index], discoChanged: [peer.index] }), 10, keepsSessions);
+			expect(node.takeRecords()).toEqual(keepsSessions ? [] : ["drop 0"]);
+			expect(toHex(node.table.peer(peer.index)?.discoKey as Uint8Array)).toBe(toHex(peer.box.publicKey));
+		}
+	});
+
+	test("the peers in use, the last used first", () => {
+		const node = new TestNode(1);
+		const peers = strangers(node, 3);
+		for (const [i, at] of [
+			[1, 10],
+			[0, 20],
+			[2, 30],
+		] as const)
+			node.send((peers[i] as Stranger).index, at);
+		expect(node.table.recent).toEqual([2, 0, 1].map((i) => (peers[i] as Stranger).index));
+	});
+
 	test("a question: DISCO over DERP and UDP, answered by the first pong; the path that follows is told to the tunnel once it knows the peer", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2, { endpoints: [v4] });

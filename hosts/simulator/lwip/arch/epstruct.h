@@ -1,0 +1,2 @@
+/* After it. */
+#pragma pack(pop)
