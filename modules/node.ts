@@ -34,6 +34,7 @@ import type { PingResult, PingKind as TunnelPingKind } from "./path/ping.js";
 import { PathDriver } from "./path-driver.js";
 import { peerAPIPort } from "./peerapi.js";
 import { RebindLimit } from "./rebind-limit.js";
+import { Renewal } from "./renewal.js";
 import { PortSet, type SocketNode } from "./socket/node.js";
 import { type Limits, limitsOf } from "./tunnel/limits.js";
 import { type Identity as TunnelIdentity, TunnelLink } from "./tunnel/link.js";
@@ -81,7 +82,8 @@ export class Node implements SocketNode {
 	readonly #cache: NetmapCache;
 	#hasMap = false;
 	#closed = false;
-	#keyExpired = false;
+	readonly #renewal = new Renewal();
+	#renewalTimer: Timer | undefined;
 	#logout: Promise<void> | undefined;
 	/** Nobody waits for a logout, or rejects the one that is under way. */
 	#endLogout: (error: TailnetError) => void = () => {};
@@ -292,6 +294,7 @@ export class Node implements SocketNode {
 		if (this.#closed) return;
 		this.#closed = true;
 		stopTimer(this.#clockTimer);
+		stopTimer(this.#renewalTimer);
 		stopTimer(this.#netmapTimer);
 		this.#cache.close();
 		this.#repair.close();
@@ -667,13 +670,22 @@ export class Node implements SocketNode {
 
 	// ---- Health ----
 
+	/** @param keyExpired the map says so */
+	#renew(keyExpired: boolean): void {
+		stopTimer(this.#renewalTimer);
+		this.#renewalTimer = undefined;
+		if (this.#closed) return;
+		const waitMS = this.#renewal.look(keyExpired, this.netmap.self.nodeKey, monotonicMS());
+		if (waitMS === 0) this.#control.keyExpired();
+		else if (waitMS !== undefined) this.#renewalTimer = startTimer(() => this.#health.look(), waitMS);
+	}
+
 	#facts(): LayerFacts {
 		const { self, derpMap, health } = this.netmap;
 		// Control's time where it says one: a machine whose own clock is wrong must not give up a good key.
 		const unixSeconds = this.netmap.clock.unixSeconds(monotonicMS());
 		const keyExpired = this.#hasMap && self.isExpired(unixSeconds);
-		if (keyExpired && !this.#keyExpired) this.#control.keyExpired();
-		this.#keyExpired = keyExpired;
+		this.#renew(keyExpired);
 		return {
 			control: this.#control.status,
 			hasMap: this.#hasMap,

@@ -15,7 +15,7 @@ export const measured = Object.freeze({
 
 /** Memory may grow by so much. */
 const toleration = 1.01;
-/** So many samples at the beginning are compared with as many at the end. */
+/** So many samples of live memory at the beginning are compared with as many at the end. */
 const group = 3;
 
 /**
@@ -69,13 +69,13 @@ export function leaksOf(samples, warmup) {
 	}
 	if (!isEnough(samples, warmup)) return found;
 	const settled = samples.slice(warmup);
-	// What the process has free it may keep or give back; what it cannot give back is the least that it had.
-	for (const [kind, of] of [
-		["liveBytes", median],
-		["residentBytes", (values) => Math.min(...values)],
-	]) {
-		const [before, after] = [settled.slice(0, group), settled.slice(-group)].map((some) => of(some.map((sample) => sample[kind])));
-		if (after > before * toleration) found.push(`${kind} grew from ${before} to ${after} (${((after / before - 1) * 100).toFixed(1)} %)`);
-	}
+	const [live, resident] = ["liveBytes", "residentBytes"].map((kind) => settled.map((sample) => sample[kind]));
+	const half = Math.floor(settled.length / 2);
+	const compare = (what, before, after) => {
+		if (after > before * toleration) found.push(`${what} grew from ${before} to ${after} (${((after / before - 1) * 100).toFixed(1)} %)`);
+	};
+	compare("live bytes", median(live.slice(0, group)), median(live.slice(-group)));
+	// What the process has free it keeps or gives back as it likes: what it cannot give back is the least that it had.
+	compare("resident bytes", Math.min(...resident.slice(0, half)), Math.min(...resident.slice(half)));
 	return found;
 }

@@ -8,8 +8,14 @@ import { statusJSON, statusPage } from "./status-page.js";
 export const echoPort = 7;
 export const statusPort = 80;
 
+/**
+ * An outage may last until a relay's silence is noticed (75 s), and then TCP's next repetition may be two minutes away: a connection outlives that, so
+ * the echo has to.
+ */
+export const echoStallMS = 300_000;
+
 /** @param stallMS a peer that sends and takes nothing back for so long is left: what it sent is not read, so its end would never be told */
-export function serveEcho(tailnet: Tailnet, stallMS = 60_000): void {
+export function serveEcho(tailnet: Tailnet, stallMS = echoStallMS): void {
 	const buffer = Buffer.allocUnsafe(65536);
 	new tailnet.Listener({
 		port: echoPort,

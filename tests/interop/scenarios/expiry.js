@@ -36,10 +36,12 @@ export default {
 			"where control wants a login it shows a URL, and runs again with the same addresses when that was visited",
 			async ({ world, a, assert }) => {
 				const { address, address6, pid } = a;
+				// It has to have heard that its key is valid again.
 				await world.eventually(async () => {
-					const { warnings } = await a.do({ do: "health" });
+					const { state, warnings } = await a.do({ do: "health" });
+					assert.equal(state, "running");
 					assert.ok(!warnings.some(({ id }) => id === "key-expired"), JSON.stringify(warnings));
-				});
+				}, 20_000);
 				const from = a.events.length;
 				await world.peers.do("control.set", { requireAuth: true });
 				await world.peers.do("control.expire", { node: "a", at: new Date(Date.now() - 60_000).toISOString() });

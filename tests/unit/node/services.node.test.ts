@@ -1,5 +1,6 @@
 /** What `up` serves on the tailnet, on connections that a test plays: whatever a peer does, nothing is thrown and no socket stays. */
-import { serveEcho } from "../../../hosts/node/cli/services.js";
+import { echoStallMS, serveEcho } from "../../../hosts/node/cli/services.js";
+import { RELAY_BOUND_MS } from "../../../modules/health.js";
 import { parseAddress } from "../../../modules/netmap/address.js";
 import { Listener, type ListenerOptions } from "../../../modules/socket/listener.js";
 import { TCP, type TCPOptions } from "../../../modules/socket/tcp.js";
@@ -50,6 +51,10 @@ describe("echo", () => {
 		node.fake.sockets.get(handle)?.closed("remote");
 		testing.advance(1);
 		expect([node.fake.sockets.has(handle), node.errors]).toEqual([false, []]);
+	});
+
+	test("a peer that is cut off for as long as a relay may be silent, and TCP may rest after that, is not left", () => {
+		expect(echoStallMS > RELAY_BOUND_MS + 120_000).toBe(true);
 	});
 
 	test("a connection that breaks before its bytes go back is closed, and is no error of the node", async () => {
