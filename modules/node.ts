@@ -26,6 +26,7 @@ import { Netmap } from "./netmap/netmap.js";
 import type { MapMessage, NetmapChange } from "./netmap/types.js";
 import { NetmapCache } from "./netmap-cache.js";
 import { Network } from "./network.js";
+import { type NetworkReport, networkReport } from "./network-report.js";
 import type { NodeOptions } from "./node-options.js";
 import type { NetInfo } from "./path/net-info.js";
 import type { OwnEndpoint } from "./path/own-endpoints.js";
@@ -235,6 +236,12 @@ export class Node implements SocketNode {
 	/** Rejects with a TailnetError. */
 	ping(kind: TunnelPingKind, index: number, timeoutMS: number): Promise<PingResult> {
 		return this.#paths.ping(kind, index, timeoutMS);
+	}
+
+	/** Rejects with TailnetError "closed". */
+	async netcheck(): Promise<NetworkReport> {
+		const report = await this.network.check();
+		return networkReport(report, this.network.mapping, (region) => this.regionCode(region));
 	}
 
 	/** Another network, or dead sockets: other UDP sockets, control anew; sessions stay, and so do relay connections that still work. */
