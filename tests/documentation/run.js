@@ -1,6 +1,6 @@
 /**
- * The snippets of documentation/api.md: each is checked by the compiler and run in Node, on a lab with a peer called laptop. A snippet goes on from the first one; what it has to trace
- * stands here, by its heading.
+ * The documents: what they name is there (documents.js), tables are those of the sources, and every snippet of documentation/api.md is checked by the compiler and run in Node, on a lab
+ * with a peer called laptop. A snippet goes on from the first one; what it has to trace stands here, by its heading.
  *
  *   node tests/documentation/run.js
  */
@@ -9,7 +9,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { apiFile, withTables } from "../../scripts/api.js";
 import { prepare, root, run } from "../../scripts/prepare.js";
+import { blocksOf, brokenLinks, impossibleCommands, missingFiles, unusableJSON } from "./documents.js";
 import { existingSDK, sdkModules } from "./sdk.js";
 
 const expected = {
@@ -40,22 +42,6 @@ function check(name, problem) {
 	console.log(problem ? `not ok - ${name}\n# ${String(problem).split("\n").join("\n# ")}` : `ok - ${name}`);
 }
 
-/** @returns [{ heading, source }] */
-function snippetsOf(file) {
-	const snippets = [];
-	let heading = "";
-	let code;
-	for (const line of readFileSync(file, "utf8").split("\n")) {
-		if (code === undefined) heading = /^#+ (.*)$/.exec(line)?.[1] ?? heading;
-		if (line === "```ts") code = [];
-		else if (line === "```" && code) {
-			snippets.push({ heading, source: `${code.join("\n")}\n` });
-			code = undefined;
-		} else code?.push(line);
-	}
-	return snippets;
-}
-
 /** Writes a program for each snippet: the first, then it. Imports of both go to the top. */
 function writePrograms(snippets) {
 	rmSync(folder, { recursive: true, force: true });
@@ -73,6 +59,16 @@ function writePrograms(snippets) {
 	for (const paths of Object.values(configuration.compilerOptions.paths)) for (const [i, path] of paths.entries()) paths[i] = `../../${path}`;
 	configuration.include = ["*.ts", "../../examples/typings/**/*.d.ts"];
 	writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(configuration));
+}
+
+/** @returns what is wrong with the tables of api.md, "" = nothing */
+function staleTables() {
+	try {
+		const text = readFileSync(apiFile, "utf8");
+		return withTables(text) === text ? "" : "they differ";
+	} catch (error) {
+		return error.message;
+	}
 }
 
 function checkTypes() {
@@ -107,7 +103,15 @@ async function bundle(file) {
 	return outfile;
 }
 
-const snippets = snippetsOf(join(root, "documentation", "api.md"));
+check("every link of the documents leads somewhere", brokenLinks().join("\n"));
+check("every file that the documents name is there", missingFiles().join("\n"));
+check("every command of the documents can be given", impossibleCommands().join("\n"));
+check("every manifest of the documents is JSON, and chooses what there is", unusableJSON().join("\n"));
+check("the tables of documentation/api.md are those of the docstrings: node scripts/api.js", staleTables());
+
+const snippets = blocksOf("documentation/api.md")
+	.filter(({ language }) => language === "ts")
+	.map(({ heading, lines }) => ({ heading, source: `${lines.join("\n")}\n` }));
 writePrograms(snippets);
 check(`the ${snippets.length} snippets of documentation/api.md are right in their types`, checkTypes());
 check(
