@@ -9,7 +9,6 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { pathToFileURL } from "node:url";
 import { isClassDeclaration, isInterfaceDeclaration, isTypeAliasDeclaration, isUnionTypeNode, SyntaxKind } from "typescript/unstable/ast";
 import { API } from "typescript/unstable/sync";
 import { root } from "./prepare.js";
@@ -117,4 +116,4 @@ export function withTables(text) {
 	}
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) writeFileSync(apiFile, withTables(readFileSync(apiFile, "utf8")));
+if (process.argv[1] === import.meta.filename) writeFileSync(apiFile, withTables(readFileSync(apiFile, "utf8")));
