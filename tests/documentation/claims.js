@@ -112,3 +112,10 @@ export function untoldParties() {
 	const text = textOf("NOTICE.md");
 	return [...linked()].filter((name) => !text.includes(`\`${name}\``) && !text.includes(`[${name}]`));
 }
+
+/** @returns "" when the changelog begins with the version of the package */
+export function missingVersion() {
+	const { version } = JSON.parse(textOf("package.json"));
+	const [, first] = /^## (\S+?),? /m.exec(textOf("CHANGELOG.md")) ?? [];
+	return first === version ? "" : `CHANGELOG.md begins with ${first}, package.json has ${version}`;
+}

@@ -92,7 +92,8 @@ function problemOfCommand(line, folder) {
 		const unknown = words.filter((word) => /^--[a-z]/.test(word) && words.includes("up") && !commandOptions().has(word));
 		if (unknown.length > 0) return `the command has no option ${unknown.join(", ")}`;
 	}
-	if (program === "node" && !existsSync(join(root, folder, words[0]))) return `there is no ${words[0]}`;
+	// Where the package is installed it is what lies here.
+	if (program === "node" && !existsSync(join(root, folder, words[0].replace("node_modules/tailnet/", "")))) return `there is no ${words[0]}`;
 	return "";
 }
 

@@ -1,5 +1,5 @@
 /**
- * The documents: what they name is there (documents.js), what they claim is so (claims.js), tables are those of the sources, and every snippet does what it says (snippets.js).
+ * The documents: what they name is there (documents.js), what they claim is so (claims.js, interface.js), tables are those of the sources, and every snippet does what it says (snippets.js).
  *
  *   node tests/documentation/run.js
  */
@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { apiFile, withTables } from "../../scripts/api.js";
 import { prepare } from "../../scripts/prepare.js";
 import { staleFigures } from "../cross/document.js";
-import { faultsOfDrawing, troublesWithoutSource, unprovenClaims, untoldParties } from "./claims.js";
+import { faultsOfDrawing, missingVersion, troublesWithoutSource, unprovenClaims, untoldParties } from "./claims.js";
 import { brokenLinks, impossibleCommands, missingFiles, unusableJSON } from "./documents.js";
 import { checkTypes, missingFor, runSnippet, writePrograms } from "./snippets.js";
 
@@ -39,6 +39,7 @@ check("documentation/memory.md has the core's figures of tests/cross/expected.js
 check("what documentation/troubleshooting.md names exists, and it names every condition, state and error code", troublesWithoutSource().join("\n"));
 check("every claim of a table names a proof that exists, or says no", unprovenClaims().join("\n"));
 check("NOTICE.md has everything that the manifests and the build link", untoldParties().join("\n"));
+check("CHANGELOG.md has the version of package.json", missingVersion());
 check(
 	"the drawing names files that exist, and can be read by who does not see it, in light and in dark",
 	faultsOfDrawing("documentation/how-it-works.svg").join("\n"),
@@ -53,7 +54,10 @@ if (!(await prepare())) process.exit(1);
 await import("../../examples/node/globals.js");
 const { openLab } = await import("./on-lab.js");
 const lab = await openLab();
+const { undocumentedEvents, wrongCommands } = await import("./interface.js");
+check("documentation/machine-interface.md has every event, and none besides", undocumentedEvents().join("\n"));
 try {
+	check("each command of documentation/machine-interface.md takes and gives what stands there", (await wrongCommands(await lab.startNode())).join("\n"));
 	for (const snippet of snippets.filter(({ expected }) => expected)) {
 		const name = `${snippet.document}: "${snippet.heading}" does what it says`;
 		const why = missingFor(snippet);

@@ -1,6 +1,6 @@
 /** What `npm pack` puts into the package: what an app, or the command, needs, and nothing else. */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -45,11 +45,21 @@ describe("the package", () => {
 		expect(built.sort()).toEqual(files.filter((path) => path.startsWith("modules/")).sort());
 	});
 
-	test("says of the demo that it needs a checkout", () => {
+	test("where it is installed, says of the demo that it needs a checkout; builds its core; and is imported", () => {
 		const folder = mkdtempSync(join(tmpdir(), "tailnet-package-"));
-		for (const path of ["package.json", ...files.filter((each) => each.startsWith("dist/"))]) cpSync(join(root, path), join(folder, path), { recursive: true });
-		const { status, stderr } = spawnSync(process.execPath, [join(folder, "dist/hosts/node/cli/main.js"), "demo"], { encoding: "utf8" });
+		const run = (program: string, ...words: string[]) =>
+			spawnSync(program, words, { cwd: folder, encoding: "utf8", env: { ...process.env, TAILNET_ADDON: undefined } });
+		const modules = join(folder, "node_modules");
+		mkdirSync(modules);
+		for (const name of readdirSync(join(root, "node_modules"))) symlinkSync(join(root, "node_modules", name), join(modules, name));
+		for (const path of files) cpSync(join(root, path), join(modules, "tailnet", path), { recursive: true });
+		const demo = run(process.execPath, "node_modules/tailnet/dist/hosts/node/cli/main.js", "demo");
+		const core = run(process.execPath, "node_modules/tailnet/hosts/node/build-addon.js");
+		const program = `import Tailnet from "tailnet"; const node = new Tailnet({ hostname: "x", controlURL: "http://127.0.0.1:1" }); node.close(); console.log(node.state);`;
+		const imported = run(process.execPath, "--input-type=module", "-e", program);
 		rmSync(folder, { recursive: true });
-		expect([status, stderr.split("\n")[0]]).toEqual([2, "the demo needs a checkout: npm start"]);
+		expect([demo.status, demo.stderr.split("\n")[0]]).toEqual([2, "the demo needs a checkout: npm start"]);
+		expect([core.status, core.stderr]).toEqual([0, ""]);
+		expect([imported.status, imported.stdout, imported.stderr]).toEqual([0, "stopped\n", ""]);
 	});
 });
