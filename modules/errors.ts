@@ -5,7 +5,7 @@
 export type ErrorCode =
 	| "argument" // the app passed something unusable
 	| "busy" // a node exists already, or the question is being asked
-	| "closed" // the node was closed
+	| "closed" // the node, or the connection, was closed
 	| "store" // the store cannot be read or written
 	| "control-unreachable" // no connection to the control server
 	| "control-key" // /key gave no usable key
@@ -22,7 +22,7 @@ export type ErrorCode =
 	| "no-route" // no peer owns the address
 	| "refused" // the other side refused the connection
 	| "policy" // the access rules refused it
-	| "timeout"
+	| "timeout" // the other side did not answer
 	| "reset" // the other side broke the connection
 	| "in-use" // the port is taken
 	| "full" // a pool is exhausted; counters say which

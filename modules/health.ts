@@ -27,17 +27,15 @@ import type { HealthCondition } from "./netmap/types.js";
 
 export type { HealthCondition } from "./netmap/types.js";
 
-/**
- *   connecting       there is no network map yet or only that of the last run, or no relay connection yet
- *   needs-login      a person has to visit the URL of onLogin
- *   needs-approval   an administrator has to approve the machine
- *   running          peers reach us
- *   degraded         a layer is past its bound; the reason says which. The rest goes on
- *   key-expired      our node key has expired
- *   locked-out       tailnet lock: our node key is not signed
- *   stopped          closed, or logged out
- */
-export type TailnetState = "connecting" | "needs-login" | "needs-approval" | "running" | "degraded" | "key-expired" | "locked-out" | "stopped";
+export type TailnetState =
+	| "connecting" // there is no network map of control yet, or no relay connection yet; with the network map of the last run (kept in the store) known peers are reached all the same
+	| "needs-login" // a person has to visit the URL of `onLogin`
+	| "needs-approval" // an administrator has to approve the machine
+	| "running" // peers reach the node
+	| "degraded" // a layer is past its bound; the reason says which. The rest goes on
+	| "key-expired" // the node key has expired
+	| "locked-out" // tailnet lock: the node key is not signed
+	| "stopped"; // closed, or logged out
 
 /** A relay connection that is silent or gone for longer makes the node degraded. */
 export const RELAY_BOUND_MS = 75_000;

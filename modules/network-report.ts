@@ -7,9 +7,11 @@ export interface NetworkReport extends NetcheckReport {
 	regions: { region: number; code: string; latencyMS: number }[];
 	/** UDP endpoint that the router forwards to us, "" = none. */
 	portMapping: string;
-	/** Whether the router answered by NAT-PMP, PCP, UPnP; undefined = it was not asked. */
+	/** Whether the router answered by NAT-PMP; undefined = it was not asked. */
 	pmp: boolean | undefined;
+	/** The same of PCP. */
 	pcp: boolean | undefined;
+	/** The same of UPnP. */
 	upnp: boolean | undefined;
 }
 

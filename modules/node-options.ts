@@ -1,33 +1,57 @@
 /** What an app may choose about a node. The public face gives defaults to what is required here. */
 export interface NodeOptions {
-	/** Name on the tailnet; default: that of the machine. */
+	/**
+	 * Name on the tailnet: up to 63 letters, digits and hyphens.
+	 * @default that of the machine
+	 */
 	hostname: string;
-	/** Registers the node without a person. Needed once: the keys are kept in the store. */
+	/** Registers the node without a person. Needed once: keys are kept in the store. */
 	authKey?: string;
-	/** "https://host", "https://host:port", "http://host:port"; default: Tailscale's. */
+	/**
+	 * "https://host", "https://host:port" or "http://host:port".
+	 * @default Tailscale's
+	 */
 	controlURL?: string;
-	/** Where keys are kept: a folder on desktops, a name on devices. Without one they live as long as the process. */
+	/** Where keys are kept: a name on boards (15 characters) and in the simulator, a folder in Node. Without one they live as long as the process. */
 	store?: string;
 	/** Certificate authorities to trust besides the machine's, PEM texts. */
 	authorities?: string[];
-	/** The node is removed from the tailnet soon after it is gone. */
+	/**
+	 * The node is removed from the tailnet soon after it is gone.
+	 * @default false
+	 */
 	ephemeral?: boolean;
-	/** "tag:sensor" ...; not needed with a tagged auth key. */
+	/** "tag:sensor" and the like; not needed with a tagged auth key. */
 	tags?: string[];
-	/** UDP port for peers; default: that of the last run, or any. */
+	/**
+	 * UDP port for peers, 0 to 65535.
+	 * @default that of the last run, or any
+	 */
 	port?: number;
-	/** Endpoints where peers reach us besides those found, "ip:port". */
+	/** "ip:port" where peers reach the node besides what it finds. */
 	endpoints?: string[];
-	/** Ask the router of the LAN (NAT-PMP, PCP, UPnP) to forward a port to us, so that peers reach us directly behind any NAT; default true. */
+	/**
+	 * Ask the router of the LAN (NAT-PMP, PCP, UPnP) to forward a port to us, so that peers reach us directly behind any NAT.
+	 * @default true
+	 */
 	portMapping?: boolean;
-	/** Nothing new comes in. */
+	/**
+	 * Nothing new comes in.
+	 * @default false
+	 */
 	shieldsUp?: boolean;
-	/** Use the subnet routes of peers. */
+	/**
+	 * Use the subnet routes of peers.
+	 * @default false
+	 */
 	acceptRoutes?: boolean;
-	/** Subnets offered to the tailnet, "10.0.0.0/24". */
+	/** Subnets whose hosts peers may reach through us, "10.0.0.0/24". */
 	advertiseRoutes?: string[];
-	/** Peer through which everything else goes. */
+	/** Name or address of the peer through which everything else goes. */
 	exitNode?: string;
-	/** Peers with a session at the same time; the pool is fixed. */
+	/**
+	 * Peers with a session at the same time, at most what the core was built for.
+	 * @default 256
+	 */
 	peerSlots: number;
 }

@@ -25,60 +25,78 @@ import { UDP, type UDPOptions } from "./socket/udp.js";
 export { type ErrorCode, TailnetError } from "./errors.js";
 export type { HealthCondition, TailnetState } from "./health.js";
 
-export type PingKind = "disco" | "tsmp" | "icmp" | "peerapi";
+export type PingKind =
+	| "disco" // the node there, by every way
+	| "tsmp" // through the tunnel, to its interface
+	| "icmp" // through the tunnel, to its IP stack
+	| "peerapi"; // through the tunnel, to its HTTP server
 
 export interface PeersChange {
 	/** Peers in the map now. */
 	total: number;
-	/** IDs of peers. */
+	/** IDs of peers that are new. */
 	added: string[];
+	/** IDs of peers that are different. */
 	changed: string[];
 	/** One entry for each peer that is gone; its value means nothing. */
 	removed: number[];
 }
 
 export interface TailnetOptions extends Partial<NodeOptions> {
-	/** reason is "" when there is nothing to say. */
+	/** The state, or its reason; "" when there is nothing to say. */
 	onStateChange?(state: TailnetState, reason: string): void;
 	/** A person has to visit the URL: show it as text or as QR code. */
 	onLogin?(url: string): void;
 	/** Own name, addresses or home region changed. */
 	onSelfChange?(): void;
+	/** Peers of the map came, changed or went. */
 	onPeersChange?(change: PeersChange): void;
-	/** via: "192.0.2.7:41641", or "DERP fra". */
+	/** Packets for a peer take another way: "192.0.2.7:41641", or "DERP fra". */
 	onPathChange?(peer: string, via: string): void;
+	/** What `health` gives is different. */
 	onHealthChange?(conditions: HealthCondition[]): void;
 	/** Something went wrong; the node goes on by itself where it can. */
 	onError?(error: TailnetError): void;
 }
 
 export interface Peer {
+	/** Stable, decimal text. */
 	id: string;
 	/** FQDN without trailing dot. */
 	name: string;
 	/** The first address, IPv4 if there is one. */
 	address: string;
+	/** All of them. */
 	addresses: string[];
-	/** undefined = not known. */
+	/** Whether control sees it; undefined: not known. */
 	online: boolean | undefined;
+	/** Its node key has expired. */
 	expired: boolean;
-	/** Code of the relay region where it is reached, undefined = none yet. */
+	/** Code of the relay region where it is reached; undefined: none yet. */
 	relay: string | undefined;
 	/** Where packets to it go: "192.0.2.7:41641", "DERP fra"; undefined for a peer nobody talks to. */
 	path: string | undefined;
-	/** Of the last answer by the path. */
+	/** Milliseconds that the last answer by a direct path took. */
 	latencyMS: number | undefined;
 }
 
 export interface PingOptions {
-	/** Default "disco". */
+	/**
+	 * Who is to answer.
+	 * @default "disco"
+	 */
 	kind?: PingKind;
-	/** Default 5000. */
+	/**
+	 * Milliseconds until "timeout".
+	 * @default 5000
+	 */
 	timeoutMS?: number;
 }
 
 export interface PingAnswer {
+	/** Milliseconds until the answer came. */
 	latencyMS: number;
+	/** By which way: "192.0.2.7:41641", or "DERP fra". */
 	via: string;
 }
 
@@ -117,16 +135,19 @@ function withoutBits(prefix: string): string {
 }
 
 export default class Tailnet {
-	/** Classes bound to this node, to the ECMA-419 contract: give them as `io` to the SDK's clients and servers. */
+	/** Connections, bound to this node, to the ECMA-419 contract: give it as `io` to the SDK's clients. */
 	readonly TCP: new (
 		options?: TCPOptions,
 	) => TCP;
+	/** Datagrams, bound to this node. */
 	readonly UDP: new (
 		options?: UDPOptions,
 	) => UDP;
+	/** Listens on the tailnet only: give it as `io` to the SDK's servers. */
 	readonly Listener: new (
 		options?: ListenerOptions,
 	) => Listener;
+	/** Names of the tailnet: give it as `dns: { io }` to the SDK's clients. */
 	readonly Resolver: new (
 		options?: object,
 	) => Resolver;
@@ -196,6 +217,7 @@ export default class Tailnet {
 		});
 	}
 
+	/** What the node is in, as a program wants to know it. */
 	get state(): TailnetState {
 		return this.#node.verdict.state;
 	}
@@ -220,7 +242,7 @@ export default class Tailnet {
 		return this.#node.homeRegion === 0 ? undefined : this.#node.regionCode(this.#node.homeRegion);
 	}
 
-	/** When the node key expires, as RFC 3339 text; undefined = never, or not known. */
+	/** When the node key expires, as RFC 3339 text; undefined: never, or not known. */
 	get keyExpiry(): string | undefined {
 		const seconds = this.#node.netmap.self.keyExpiry;
 		return seconds === 0 ? undefined : new Date(seconds * 1000).toISOString();
@@ -231,7 +253,7 @@ export default class Tailnet {
 		return this.#node.verdict.conditions;
 	}
 
-	/** Decoded one by one while iterating: a tailnet of thousands costs no list. */
+	/** All peers of the map, decoded one by one while iterating: a tailnet of thousands costs no list. */
 	get peers(): Iterable<Peer> {
 		const { peers } = this.#node.netmap;
 		const toPeer = (index: number): Peer | undefined => this.#peer(index);
@@ -253,7 +275,8 @@ export default class Tailnet {
 	/**
 	 * Asks a peer for an answer.
 	 * @param peer name, short name, or tailnet address
-	 * @returns how long it took and by which way; rejects with TailnetError "not-found", "timeout", "peer-expired", "no-route"
+	 * @returns how long it took and by which way; rejects with TailnetError "not-found", "timeout", "peer-expired", "no-route", "refused" (the PeerAPI did not say 200), "argument",
+	 * "closed"
 	 */
 	async ping(peer: string, options: PingOptions = {}): Promise<PingAnswer> {
 		const { kind = "disco", timeoutMS = 5000 } = options;
@@ -280,7 +303,7 @@ export default class Tailnet {
 		return this.#node.netcheck();
 	}
 
-	/** Call it when the network under the node changed: other UDP socket, other endpoints; connections over the tailnet live on. */
+	/** Call it when the network under the node changed: other UDP sockets, other endpoints, control and relay anew where that is needed; connections over the tailnet live on. */
 	rebind(): void {
 		this.#check();
 		this.#node.rebind();

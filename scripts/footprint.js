@@ -3,9 +3,10 @@
  * virtual machine, packets of an idle minute, and the goals that these are compared with. It needs no board: code is compiled for the chips' processors and
  * counted on an emulated one, the rest is measured in the simulator. What this machine cannot measure is said so.
  *
- * --accept also writes tests/cross/expected.json, from which the cross ring knows flash and RAM that grew.
+ * --accept also writes tests/cross/expected.json, from which the cross ring knows flash and RAM that grew, and the tables of documentation/memory.md.
  */
 import { compileCore, compileSodium } from "../tests/cross/compile.js";
+import { documentFigures } from "../tests/cross/document.js";
 import { acceptFigures } from "../tests/cross/expected.js";
 import { instructionsOf, poolsOf } from "../tests/cross/figures.js";
 import { rows } from "../tests/cross/goals.js";
@@ -62,25 +63,24 @@ async function measureFlash(sources, hasSDK) {
 	return flash;
 }
 
+/** @returns the rows besides the core's */
 function printFlash(flash) {
 	console.log(
 		"\nFlash added to a Moddable app, bytes (-Os). Not in it: lwIP and Mbed TLS, which ESP-IDF has, and hosts/esp32, which needs ESP-IDF to compile.",
 	);
 	const row = (name, value) => [name, ...targets.map((target) => bytes(value(flash[target.name])))];
-	table(
-		["part", ...targets.map((target) => target.name)],
-		[
-			row("native core (native/)", (it) => it.core),
-			row("libsodium, as far as it is used", (it) => it.sodium),
-			row("bindings of the XS hosts (hosts/xs)", (it) => it.bindings),
-			row("modules: byte code", (it) => it.modules?.code),
-			row("modules: preloaded objects (slots of 16 bytes)", (it) => it.modules?.heap),
-			row("modules: texts and keys", (it) => it.modules && it.modules.bytes - it.modules.code - it.modules.heap),
-			row("sum", sumOfFlash),
-		],
-	);
+	const besides = [
+		row("libsodium, as far as it is used", (it) => it.sodium),
+		row("bindings of the XS hosts (hosts/xs)", (it) => it.bindings),
+		row("modules: byte code", (it) => it.modules?.code),
+		row("modules: preloaded objects (slots of 16 bytes)", (it) => it.modules?.heap),
+		row("modules: texts and keys", (it) => it.modules && it.modules.bytes - it.modules.code - it.modules.heap),
+		row("sum", sumOfFlash),
+	];
+	table(["part", ...targets.map((target) => target.name)], [row("native core (native/)", (it) => it.core), ...besides]);
 	const areas = flash[targets[0].name].modules?.areas;
 	if (areas) console.log(`  byte code by folder, from .xsb: ${[...areas].map(([area, size]) => `${area} ${thousands(size)}`).join(", ")}`);
+	return besides;
 }
 
 const sumOfFlash = (it) =>
@@ -146,7 +146,7 @@ const sources = ensureSources();
 const noSDK = moddableMissing();
 if (noSDK) console.log(`${NOT_MEASURED}: everything of XS, which needs ${noSDK}`);
 const flash = await measureFlash(sources, !noSDK);
-printFlash(flash);
+const parts = printFlash(flash);
 const pools = await poolsOf(emulated, sources);
 printPools(pools);
 const counted = await attempt("instructions", sources ? undefined : "lwIP and libsodium in source", () => instructionsOf(emulated, sources));
@@ -175,10 +175,12 @@ if (idle)
 
 console.log("\nGoals:");
 const first = flash[emulated.name];
-table(["row", "capability", "goal", "figure", "verdict"], rows({ flash: sumOfFlash(first), pools, netmap, heaps, idle }));
+const goals = rows({ flash: sumOfFlash(first), pools, netmap, heaps, idle });
+table(["row", "capability", "goal", "figure", "verdict"], goals);
 
 if (process.argv.includes("--accept")) {
 	for (const target of targets) acceptFigures(`native ${target.name}`, compilerVersion(target), flash[target.name].figures);
-	console.log("\ntests/cross/expected.json is written");
+	documentFigures(parts, goals);
+	console.log("\ntests/cross/expected.json and documentation/memory.md are written");
 }
 process.exit(0);

@@ -116,9 +116,11 @@ export interface MapFailure {
 
 /** A condition that a person should see. */
 export interface HealthCondition {
-	/** Stable id; control's own are "control:<id>". */
+	/** Stable, for programs; control's own begin with "control:". */
 	id: string;
+	/** For people. */
 	text: string;
+	/** "high": the node does less than it should; "low": worth knowing. */
 	severity: "high" | "medium" | "low";
 }
 

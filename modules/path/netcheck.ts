@@ -33,26 +33,35 @@ const ALL_SENT = Number.POSITIVE_INFINITY;
 
 /** What one look at the network has shown. Latencies in milliseconds, above 0. */
 export interface NetcheckReport {
+	/** Monotonic milliseconds. */
 	startedAt: number;
+	/** Every region was asked, not only the nearest of the last report. */
 	full: boolean;
 	/** A STUN answer came. */
 	udp: boolean;
+	/** An answer came over IPv4. */
 	ipv4: boolean;
+	/** An answer came over IPv6. */
 	ipv6: boolean;
-	/** A probe of that family was sent. */
+	/** A probe was sent over IPv4. */
 	ipv4CanSend: boolean;
+	/** A probe was sent over IPv6. */
 	ipv6CanSend: boolean;
-	/** Our public IPv4 endpoint depends on whom we talk to; undefined until two answers have come. */
+	/** Our public IPv4 endpoint depends on whom we talk to (a NAT that maps each destination anew); undefined until two answers have come. */
 	mappingVaries: boolean | undefined;
-	/** By region: minimum over the answers of both families, and of each. */
+	/** Milliseconds by relay region: the minimum over the answers of both families. */
 	latency: Map<number, number>;
+	/** The same over IPv4. */
 	latencyV4: Map<number, number>;
+	/** The same over IPv6. */
 	latencyV6: Map<number, number>;
-	/** Our endpoints as servers saw them, in the order of the first sighting, with the number of sightings. */
+	/** Our IPv4 endpoints as servers saw them, in the order of the first sighting, with the number of sightings. */
 	seenV4: Map<string, number>;
+	/** The same of IPv6. */
 	seenV6: Map<string, number>;
-	/** First IPv4 and last IPv6 endpoint seen, "" = none. */
+	/** First IPv4 endpoint seen, "" when there is none. */
 	globalV4: string;
+	/** Last IPv6 endpoint seen, "" when there is none. */
 	globalV6: string;
 }
 

@@ -5,13 +5,18 @@ import { asCallback, checkFormat, checkPort, type SocketNode } from "./node.js";
 import { TCP } from "./tcp.js";
 
 export interface ListenerOptions {
-	/** Absent or 0: any free port; the getter tells which. */
+	/**
+	 * The getter tells which it is.
+	 * @default any free one, as for 0
+	 */
 	port?: number;
 	/** "socket/tcp", the only one. */
 	format?: string;
-	/** count: connections that read can give now. */
+	/** `read` gives so many connections now. */
 	onReadable?(this: Listener, count: number): void;
+	/** The listener is of no use any more. */
 	onError?(this: Listener, error: TailnetError): void;
+	/** Kept as `target` of the instance. */
 	target?: unknown;
 }
 
@@ -36,6 +41,7 @@ export class Listener {
 		}
 	};
 
+	/** The app's own. */
 	target: unknown;
 	readonly #node: SocketNode;
 	readonly #makeTCP: () => TCP;
@@ -70,6 +76,7 @@ export class Listener {
 		node.link.tcpListen(socket, port);
 	}
 
+	/** "socket/tcp". */
 	get format(): string {
 		return "socket/tcp";
 	}
@@ -78,16 +85,17 @@ export class Listener {
 		checkFormat(value, "socket/tcp");
 	}
 
+	/** The local one. */
 	get port(): number {
 		return this.#port;
 	}
 
-	/** Connections reset because nobody read those before them. */
+	/** Connections reset because 32 waited to be read already. */
 	get refused(): number {
 		return this.#refused;
 	}
 
-	/** @returns a connection without callbacks (give it as `from` to a new TCP), or undefined */
+	/** A connection without callbacks, to be given as `from` to a new TCP; undefined when there is none. */
 	read(): TCP | undefined {
 		if (this.#socket === 0) throw new SyntaxError("closed");
 		return this.#queue.shift();

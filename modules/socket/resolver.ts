@@ -5,8 +5,11 @@ import type { TailnetError } from "../errors.js";
 export type Resolve = (host: string) => Promise<string[]>;
 
 export interface ResolveRequest {
+	/** A name, or an IP literal. */
 	host: string;
+	/** There is an address: the first of them. */
 	onResolved?(this: Resolver, host: string, address: string): void;
+	/** There is none. */
 	onError?(this: Resolver, host: string): void;
 }
 
@@ -22,8 +25,8 @@ export class Resolver {
 	}
 
 	/**
-	 * One of the callbacks runs later, unless the resolver is closed before.
-	 * @param callback instead of the callbacks: (error, address)
+	 * One of the callbacks of the request runs later, unless the resolver is closed before.
+	 * @param callback in their place: `(error, address)`
 	 * @throws SyntaxError when it is closed
 	 */
 	resolve(request: ResolveRequest, callback?: (error: TailnetError | null, address?: string) => void): void {
@@ -45,7 +48,7 @@ export class Resolver {
 			.catch((error) => this.#report(error));
 	}
 
-	/** Idempotent. */
+	/** Idempotent; nothing is told afterwards. */
 	close(): void {
 		this.#closed = true;
 	}

@@ -16,21 +16,29 @@ import type { CloseReason } from "../tunnel/records.js";
 import { asBytes, asCallback, checkByte, checkPort, type SocketNode } from "./node.js";
 
 export interface TCPOptions {
-	/** IP literal, either family. */
+	/** IP literal of either family. */
 	address?: string;
+	/** 1 to 65535. */
 	port?: number;
-	/** Another instance of the class: its connection moves here with all unread bytes, it is closed. */
+	/** In place of the two: another instance of this node's. Its connection moves with unread bytes and what was to be told; it is closed then. */
 	from?: TCP;
-	/** "buffer" (default): read gives ArrayBuffers. "number": read gives one byte, write takes one. */
+	/**
+	 * "buffer": `read` gives ArrayBuffers. "number": `read` gives one byte, `write` takes one.
+	 * @default "buffer"
+	 */
 	format?: string;
-	/** Send small writes at once. */
+	/**
+	 * Send small writes at once.
+	 * @default false
+	 */
 	nodelay?: boolean;
-	/** count: bytes that read can give now. */
+	/** `read` gives so many bytes now. */
 	onReadable?(this: TCP, count: number): void;
-	/** count: bytes that write takes now. The first call means: connected. */
+	/** `write` takes so many bytes now. The first call means: connected. */
 	onWritable?(this: TCP, count: number): void;
-	/** The connection ended, in order or not, and everything received was read. error.code says why. */
+	/** The connection ended, in order or not, and everything received was read; told once. `error.code`: "closed", "reset", "timeout", "refused", "policy", "no-route", "in-use", "full". */
 	onError?(this: TCP, error: TailnetError): void;
+	/** Kept as `target` of the instance. */
 	target?: unknown;
 }
 
@@ -76,6 +84,7 @@ export class TCP {
 		}
 	};
 
+	/** The app's own. */
 	target: unknown;
 	readonly #node: SocketNode;
 	readonly #events = new TCP.#Events(this);
@@ -118,6 +127,7 @@ export class TCP {
 		this.#onError = onError;
 	}
 
+	/** "buffer" or "number"; may be changed at any time. */
 	get format(): string {
 		this.#check();
 		return this.#format;
@@ -129,20 +139,22 @@ export class TCP {
 		this.#format = value;
 	}
 
+	/** Of the other side. */
 	get remoteAddress(): string {
 		this.#check();
 		return this.#remoteAddress;
 	}
 
+	/** Of the other side. */
 	get remotePort(): number {
 		this.#check();
 		return this.#remotePort;
 	}
 
 	/**
-	 * Format "buffer": everything there is; with a number, exactly that many bytes; with a buffer, fills it. Format "number": one byte.
+	 * Format "buffer": all there is; with a number, exactly so many bytes; with a buffer, as many as fit. Format "number": one byte.
 	 * @returns an ArrayBuffer, the count for a buffer, a byte, or undefined when there is nothing
-	 * @throws RangeError when more is asked than there is
+	 * @throws RangeError for more than there is
 	 */
 	read(request?: number | ArrayBuffer | ArrayBufferView): ArrayBuffer | number | undefined {
 		this.#check();
@@ -170,10 +182,11 @@ export class TCP {
 	}
 
 	/**
-	 * @param data a buffer, or in format "number" one byte
+	 * Sends bytes.
+	 * @param data any buffer, or in format "number" one byte
 	 * @param _options { more: true } is a hint that is not needed here: bytes of one turn leave together
-	 * @returns bytes that can be written now
-	 * @throws RangeError "would block" when data is larger than the space told last, or for a number that is no byte; TypeError for data of the other format
+	 * @returns bytes that may follow now
+	 * @throws RangeError "would block" for more than was told, and nothing is sent then, or for a number that is no byte; TypeError for data of the other format
 	 */
 	write(data: number | ArrayBuffer | ArrayBufferView, _options?: unknown): number {
 		this.#check();
@@ -186,7 +199,7 @@ export class TCP {
 		return this.#room;
 	}
 
-	/** Bytes written leave first. Idempotent; no callback afterwards. */
+	/** Bytes written leave first. Idempotent, nothing is told afterwards; everything else throws SyntaxError then. */
 	close(): void {
 		this.#finish(false);
 	}

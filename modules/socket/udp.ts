@@ -5,14 +5,18 @@ import type { SocketEvents } from "../tunnel/link.js";
 import { asBytes, asCallback, checkFormat, checkPort, type SocketNode } from "./node.js";
 
 export interface UDPOptions {
-	/** Local port; absent or 0: any free one. */
+	/**
+	 * Local port.
+	 * @default any free one, as for 0
+	 */
 	port?: number;
 	/** "buffer", the only one. */
 	format?: string;
-	/** packets: how many read can give now. */
+	/** `read` gives so many datagrams now. */
 	onReadable?(this: UDP, packets: number): void;
 	/** The socket is of no use any more. */
 	onError?(this: UDP, error: TailnetError): void;
+	/** Kept as `target` of the instance. */
 	target?: unknown;
 }
 
@@ -43,6 +47,7 @@ export class UDP {
 		}
 	};
 
+	/** The app's own. */
 	target: unknown;
 	readonly #node: SocketNode;
 	#socket = 0;
@@ -74,6 +79,7 @@ export class UDP {
 		node.link.udpBind(socket, port);
 	}
 
+	/** "buffer". */
 	get format(): string {
 		return "buffer";
 	}
@@ -87,12 +93,12 @@ export class UDP {
 		return this.#port;
 	}
 
-	/** Datagrams lost because nobody read them. */
+	/** Datagrams lost because nobody read them: 64 are kept. */
 	get dropped(): number {
 		return this.#dropped;
 	}
 
-	/** @returns the oldest datagram that waits, or undefined */
+	/** The oldest datagram that waits: an ArrayBuffer with the sender as own properties `address` and `port`; undefined when there is none. */
 	read(): Datagram | undefined {
 		this.#check();
 		return this.#queue.shift();
@@ -100,7 +106,9 @@ export class UDP {
 
 	/**
 	 * Sends one datagram. As with any UDP, that it leaves does not mean that it arrives.
-	 * @param data at most 1232 bytes go in one piece over either family
+	 * @param data at most 1,232 bytes
+	 * @param address IP literal of either family
+	 * @param port 1 to 65535
 	 * @throws TypeError for an address that is no IP literal; RangeError for a port or length out of range
 	 */
 	write(data: ArrayBuffer | ArrayBufferView, address: string, port: number): void {
@@ -112,7 +120,7 @@ export class UDP {
 		this.#node.link.udpSend(this.#socket, to, checkPort(port, 1), bytes);
 	}
 
-	/** Idempotent; no callback afterwards. */
+	/** Idempotent, nothing is told afterwards; `read` and `write` throw SyntaxError then. */
 	close(): void {
 		if (this.#socket === 0) return;
 		this.#node.link.socketClose(this.#socket, false);

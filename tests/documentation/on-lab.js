@@ -65,6 +65,13 @@ export async function openLab() {
 				},
 			});
 		},
+		/** A node beside laptop, running. */
+		async startNode() {
+			const node = new Tailnet({ hostname: "asked", controlURL: lab.controlURL, authKey: lab.authKey, authorities: [lab.authorityPEM] });
+			nodes.push(node);
+			await node.running;
+			return node;
+		},
 		closeNodes() {
 			for (const node of nodes.splice(0)) node.close();
 		},

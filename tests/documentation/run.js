@@ -1,35 +1,15 @@
 /**
- * The snippets of documentation/api.md: each is checked by the compiler and run in Node, on a lab with a peer called laptop. A snippet goes on from the first one; what it has to trace
- * stands here, by its heading.
+ * The documents: what they name is there (documents.js), what they claim is so (claims.js, interface.js), tables are those of the sources, and every snippet does what it says (snippets.js).
  *
  *   node tests/documentation/run.js
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { pathToFileURL } from "node:url";
-import { build } from "esbuild";
-import { prepare, root, run } from "../../scripts/prepare.js";
-import { existingSDK, sdkModules } from "./sdk.js";
-
-const expected = {
-	"API reference": /^running/m,
-	"State, health and self": /^greenhouse-1\S* 100\.64\.\d+\.\d+ \S+, relay lab901\nkey expires \S+\nsockets \d+ of \d+/m,
-	peers: /^laptop\.\S+ 100\.64\./m,
-	"ping(peer, options)": /^laptop: [\d.]+ ms via \S+/m,
-	"resolve(name)": /^laptop: 100\.64\.\d+\.\d+$/m,
-	"netcheck()": /^UDP true, 127\.0\.0\.1:\d+, 1 regions/m,
-	"rebind()": /^(running|connecting|degraded)$/m,
-	"logout() and close()": /^logged out/m,
-	"class TCP": /^100\.64\.\d+\.\d+ sent 104 105$/m,
-	"class UDP": /^3 bytes from 100\.64\.\d+\.\d+:7$/m,
-	"class Listener": /^port 7777\n[\s\S]*^100\.64\.\d+\.\d+ is here$/m,
-	"class Resolver": /^laptop is 100\.64\./m,
-	"The SDK's classes": /^200\n[\s\S]*^done$/m,
-	Errors: /^argument: hostname/m,
-};
-const limitMS = 20_000;
-const folder = join(root, "build", "documentation");
+import { readFileSync } from "node:fs";
+import { apiFile, withTables } from "../../scripts/api.js";
+import { prepare } from "../../scripts/prepare.js";
+import { staleFigures } from "../cross/document.js";
+import { faultsOfDrawing, missingVersion, troublesWithoutSource, unprovenClaims, untoldParties } from "./claims.js";
+import { brokenLinks, impossibleCommands, missingFiles, unusableJSON } from "./documents.js";
+import { checkTypes, missingFor, runSnippet, writePrograms } from "./snippets.js";
 
 let passed = 0;
 let failed = 0;
@@ -40,111 +20,51 @@ function check(name, problem) {
 	console.log(problem ? `not ok - ${name}\n# ${String(problem).split("\n").join("\n# ")}` : `ok - ${name}`);
 }
 
-/** @returns [{ heading, source }] */
-function snippetsOf(file) {
-	const snippets = [];
-	let heading = "";
-	let code;
-	for (const line of readFileSync(file, "utf8").split("\n")) {
-		if (code === undefined) heading = /^#+ (.*)$/.exec(line)?.[1] ?? heading;
-		if (line === "```ts") code = [];
-		else if (line === "```" && code) {
-			snippets.push({ heading, source: `${code.join("\n")}\n` });
-			code = undefined;
-		} else code?.push(line);
-	}
-	return snippets;
-}
-
-/** Writes a program for each snippet: the first, then it. Imports of both go to the top. */
-function writePrograms(snippets) {
-	rmSync(folder, { recursive: true, force: true });
-	mkdirSync(folder, { recursive: true });
-	const [{ source: first }] = snippets;
-	for (const [i, snippet] of snippets.entries()) {
-		snippet.file = join(folder, `${i}.ts`);
-		const lines = (i === 0 ? first : `${first}\n${snippet.source}`).split("\n");
-		const imports = lines.filter((line) => line.startsWith("import "));
-		writeFileSync(snippet.file, [...imports, ...lines.filter((line) => !line.startsWith("import ")), "export {};", ""].join("\n"));
-	}
-	const configuration = JSON.parse(readFileSync(join(root, "tsconfig.examples.json"), "utf8"));
-	configuration.extends = "../../tsconfig.xs.json";
-	Object.assign(configuration.compilerOptions, { rootDir: "../..", noUnusedLocals: false });
-	for (const paths of Object.values(configuration.compilerOptions.paths)) for (const [i, path] of paths.entries()) paths[i] = `../../${path}`;
-	configuration.include = ["*.ts", "../../examples/typings/**/*.d.ts"];
-	writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(configuration));
-}
-
-function checkTypes() {
+/** @returns what is wrong with the tables of api.md, "" = nothing */
+function staleTables() {
 	try {
-		run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", join(folder, "tsconfig.json"), "--noEmit"]);
-		return "";
+		const text = readFileSync(apiFile, "utf8");
+		return withTables(text) === text ? "" : "they differ";
 	} catch (error) {
 		return error.message;
 	}
 }
 
-/** A program for Node, with Tailnet on the lab. */
-async function bundle(file) {
-	const outfile = file.replace(/ts$/, "mjs");
-	await build({
-		entryPoints: [file],
-		outfile,
-		bundle: true,
-		format: "esm",
-		platform: "node",
-		logLevel: "error",
-		plugins: [
-			{
-				name: "places",
-				setup({ onResolve }) {
-					onResolve({ filter: /^tailnet$/ }, () => ({ path: pathToFileURL(join(import.meta.dirname, "on-lab.js")).href, external: true }));
-					onResolve({ filter: /.*/ }, ({ path }) => (Object.hasOwn(sdkModules, path) ? { path: sdkModules[path] } : undefined));
-				},
-			},
-		],
-	});
-	return outfile;
-}
-
-const snippets = snippetsOf(join(root, "documentation", "api.md"));
-writePrograms(snippets);
-check(`the ${snippets.length} snippets of documentation/api.md are right in their types`, checkTypes());
+check("every link of the documents leads somewhere", brokenLinks().join("\n"));
+check("every file that the documents name is there", missingFiles().join("\n"));
+check("every command of the documents can be given", impossibleCommands().join("\n"));
+check("every manifest of the documents is JSON, and chooses what there is", unusableJSON().join("\n"));
+check("the tables of documentation/api.md are those of the docstrings: node scripts/api.js", staleTables());
+check("documentation/memory.md has the core's figures of tests/cross/expected.json: npm run footprint -- --accept", staleFigures());
+check("what documentation/troubleshooting.md names exists, and it names every condition, state and error code", troublesWithoutSource().join("\n"));
+check("every claim of a table names a proof that exists, or says no", unprovenClaims().join("\n"));
+check("NOTICE.md has everything that the manifests and the build link", untoldParties().join("\n"));
+check("CHANGELOG.md has the version of package.json", missingVersion());
 check(
-	"each heading of a snippet has something that it is to trace",
-	snippets
-		.filter(({ heading }) => !expected[heading])
-		.map(({ heading }) => heading)
-		.join("\n"),
+	"the drawing names files that exist, and can be read by who does not see it, in light and in dark",
+	faultsOfDrawing("documentation/how-it-works.svg").join("\n"),
 );
+
+const snippets = writePrograms();
+check(`the ${snippets.length} snippets are right in their types`, checkTypes());
+const unexpected = snippets.filter(({ expected }) => !expected).map(({ document, heading }) => `${document}: ${heading}`);
+check("of each snippet it is known what it is to print", unexpected.join("\n"));
 
 if (!(await prepare())) process.exit(1);
 await import("../../examples/node/globals.js");
 const { openLab } = await import("./on-lab.js");
 const lab = await openLab();
+const { undocumentedEvents, wrongCommands } = await import("./interface.js");
+check("documentation/machine-interface.md has every event, and none besides", undocumentedEvents().join("\n"));
 try {
-	for (const { heading, file, source } of snippets) {
-		const name = `"${heading}" does what it says`;
-		if (source.includes("embedded:") && !existingSDK()) {
+	check("each command of documentation/machine-interface.md takes and gives what stands there", (await wrongCommands(await lab.startNode())).join("\n"));
+	for (const snippet of snippets.filter(({ expected }) => expected)) {
+		const name = `${snippet.document}: "${snippet.heading}" does what it says`;
+		const why = missingFor(snippet);
+		if (why) {
 			skipped += 1;
-			console.log(`SKIPPED: ${name}: a Moddable SDK is not there`);
-			continue;
-		}
-		let text = "";
-		globalThis.trace = (line) => {
-			text += line;
-		};
-		try {
-			await import(pathToFileURL(await bundle(file)).href);
-			for (const end = Date.now() + limitMS; !expected[heading]?.test(text) && Date.now() < end; ) {
-				if (heading === "class Listener") lab.visit(7777);
-				await sleep(50);
-			}
-			check(name, expected[heading]?.test(text) ? "" : `it traced:\n${text}`);
-		} catch (error) {
-			check(name, error.stack);
-		}
-		lab.closeNodes();
+			console.log(`SKIPPED: ${name}: ${why}`);
+		} else check(name, await runSnippet(snippet, lab));
 	}
 } finally {
 	await lab.close();

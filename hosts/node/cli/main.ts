@@ -1,4 +1,5 @@
 /** The command `tailnet`: which words lead where. */
+import { existsSync } from "node:fs";
 import { type CommandOptions, parseOptions, UsageError } from "./options.js";
 
 const usage = `tailnet up [options]                a node that stays up
@@ -32,13 +33,19 @@ exit codes
   5 a package is missing, or Node is older than 20   6 the machine refuses (state folder, sockets)
 `;
 
+/** The demo stands on the servers of the tests, which a package has not. @throws UsageError */
+async function demo(options: CommandOptions): Promise<number> {
+	if (!existsSync(new URL("demo.js", import.meta.url))) throw new UsageError("the demo needs a checkout: npm start");
+	return (await import("./demo.js")).demo(options);
+}
+
 /** Each word with the words that it takes besides options. */
 const commands: Record<string, { words: number; run(options: CommandOptions): Promise<number> }> = {
 	up: { words: 0, run: async (options) => (await import("./up.js")).up(options) },
 	ping: { words: 1, run: async (options) => (await import("./ask.js")).ping(options) },
 	status: { words: 0, run: async (options) => (await import("./ask.js")).status(options) },
 	netcheck: { words: 0, run: async (options) => (await import("./ask.js")).netcheck(options) },
-	demo: { words: 0, run: async (options) => (await import("./demo.js")).demo(options) },
+	demo: { words: 0, run: demo },
 };
 
 async function run([word = "help", ...words]: readonly string[]): Promise<number> {
