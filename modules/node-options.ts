@@ -28,6 +28,8 @@ export interface NodeOptions {
 	advertiseRoutes?: string[];
 	/** Peer through which everything else goes. */
 	exitNode?: string;
+	/** Keep what the tailnet's policy grants peers at this node, for whois(); default false, which costs nothing. */
+	grants?: boolean;
 	/** Peers with a session at the same time; the pool is fixed. */
 	peerSlots: number;
 }

@@ -106,6 +106,7 @@ export class Node implements SocketNode {
 			acceptRoutes: options.acceptRoutes === true,
 			exitNode: options.exitNode,
 			advertiseRoutes: options.advertiseRoutes ?? [],
+			grants: options.grants === true,
 		});
 		this.#link = this.#openTunnel();
 		this.#limits = limitsOf(this.#link.counters());
@@ -221,6 +222,11 @@ export class Node implements SocketNode {
 			"tunnel.waiting": this.#link.waiting,
 			"tunnel.lost": this.#link.lost,
 		};
+	}
+
+	/** Indexes of the peers that are talked to, the last used first. */
+	get activePeers(): number[] {
+		return this.#paths.table.recent;
 	}
 
 	path(index: number): PathView | undefined {
