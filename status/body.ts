@@ -62,24 +62,26 @@ export function textBody(text: string): Body {
 export class Cutter {
 	#rest: Uint8Array | undefined;
 	#pieces: Iterator<string> | undefined;
+	#head = "";
+	#tail = "";
 
 	/** Everything of the last begin() has been given. */
 	get isEmpty(): boolean {
-		return this.#rest === undefined && this.#pieces === undefined;
+		return this.#rest === undefined && this.#pieces === undefined && this.#head === "" && this.#tail === "";
 	}
 
-	begin(pieces: Iterator<string>): void {
+	/** @param head, tail what stands around the pieces */
+	begin(pieces: Iterator<string>, head = "", tail = ""): void {
 		this.#pieces = pieces;
+		this.#head = head;
+		this.#tail = tail;
 	}
 
 	next(space: number): Uint8Array | undefined {
 		while (this.#rest === undefined) {
-			const piece = this.#pieces?.next();
-			if (!piece || piece.done) {
-				this.#pieces = undefined;
-				return undefined;
-			}
-			if (piece.value !== "") this.#rest = utf8Encode(piece.value);
+			const text = this.#text();
+			if (text === undefined) return undefined;
+			if (text !== "") this.#rest = utf8Encode(text);
 		}
 		const rest = this.#rest;
 		this.#rest = rest.length > space ? rest.subarray(space) : undefined;
@@ -89,6 +91,24 @@ export class Cutter {
 	drop(): void {
 		this.#rest = undefined;
 		this.#pieces = undefined;
+		this.#head = "";
+		this.#tail = "";
+	}
+
+	/** What comes next, undefined: nothing. */
+	#text(): string | undefined {
+		if (this.#head !== "") {
+			const head = this.#head;
+			this.#head = "";
+			return head;
+		}
+		const piece = this.#pieces?.next();
+		if (piece && !piece.done) return piece.value;
+		this.#pieces = undefined;
+		if (this.#tail === "") return undefined;
+		const tail = this.#tail;
+		this.#tail = "";
+		return tail;
 	}
 }
 

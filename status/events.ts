@@ -13,14 +13,11 @@ export const periodMS = 1000;
 /** A viewer who takes nothing for so long is gone, or wants a place that others want. */
 export const stallMS = 60_000;
 
-/** Makes the facts anew. */
-export type Facts = () => Iterable<string>;
+/** Makes the facts anew, in pieces. */
+export type Facts = () => Iterator<string>;
 
-function* eventOf(facts: Facts, head = ""): Generator<string, void> {
-	yield `${head}event: status\ndata: `;
-	yield* facts();
-	yield "\n\n";
-}
+const head = "event: status\ndata: ";
+const tail = "\n\n";
 
 export class EventStream implements Body {
 	readonly lengthBytes = undefined;
@@ -39,7 +36,7 @@ export class EventStream implements Body {
 		this.#facts = facts;
 		this.#closed = closed;
 		this.#tookAt = now;
-		this.#cutter.begin(eventOf(facts, "retry: 2000\n\n"));
+		this.#cutter.begin(facts(), `retry: 2000\n\n${head}`, tail);
 	}
 
 	get isEnded(): boolean {
@@ -58,7 +55,7 @@ export class EventStream implements Body {
 			this.close();
 			return;
 		}
-		if (this.#cutter.isEmpty) this.#cutter.begin(eventOf(this.#facts));
+		if (this.#cutter.isEmpty) this.#cutter.begin(this.#facts(), head, tail);
 		else this.skipped += 1;
 		this.onMore?.();
 	}

@@ -4,16 +4,17 @@
  *   import { serveStatus } from "tailnet/status/server";
  *   serveStatus(tailnet);          // http://greenhouse-1/ for every machine of the tailnet
  *
- * That server tells nothing of who is connected and waits for ever for a request, so connections are looked at as the listener gives them.
+ * That server tells nothing of who is connected and waits for ever for a request, so connections are looked at as the listener gives them. Answers are made, and
+ * sent, on turns of their own: from inside the server's callbacks the stack of a board would not do.
  */
 
 import Resource from "Resource";
-import HTTPServer, { type HTTPConnection, type HTTPConnectionHandlers } from "embedded:network/http/server";
+import HTTPServer, { type HTTPConnection, type HTTPConnectionHandlers, type HTTPResponse } from "embedded:network/http/server";
 import type Tailnet from "tailnet";
-import { startTimer, stopTimer, type Timer } from "tailnet/host";
+import { log, startTimer, stopTimer, type Timer } from "tailnet/host";
 import type { Body, Bytes } from "./body.js";
 import { EventStream } from "./events.js";
-import { Status, type StatusAnswer, type StatusOptions } from "./status.js";
+import { Status, type StatusAnswer, type StatusOptions, type StatusRequest } from "./status.js";
 
 export interface ServerOptions extends StatusOptions {
 	/** Default 80. */
@@ -39,21 +40,26 @@ function resource(name: string): Bytes {
 /** One connection: a request, its answer, the end. */
 class Connection {
 	readonly #http: HTTPConnection;
+	readonly #answerTo: (request: StatusRequest) => StatusAnswer;
 	readonly #ended: () => void;
+	/** Ends what takes too long. */
 	#timer: Timer | undefined;
-	#answer: StatusAnswer | undefined;
+	/** The next turn of ours. */
+	#turn: Timer | undefined;
+	#request: StatusRequest | undefined;
 	#body: Body | undefined;
 	#space = 0;
 	#received = 0;
 
-	constructor(http: HTTPConnection, ended: () => void) {
+	constructor(http: HTTPConnection, answerTo: (request: StatusRequest) => StatusAnswer, ended: () => void) {
 		this.#http = http;
+		this.#answerTo = answerTo;
 		this.#ended = ended;
 		this.#timer = startTimer(() => this.close(), requestMS);
 	}
 
-	take(answer: StatusAnswer): void {
-		this.#answer = answer;
+	take(request: StatusRequest): void {
+		this.#request = request;
 	}
 
 	/** What comes with a request is not looked at. */
@@ -63,9 +69,27 @@ class Connection {
 		else this.#http.read(count);
 	}
 
-	respond(response: { status: number; headers: Map<string, string | number> }): void {
-		const answer = this.#answer;
-		if (!answer) return;
+	/** The request is complete. */
+	respond(response: HTTPResponse): void {
+		this.#later(() => this.#respond(response));
+	}
+
+	/** Nothing else is waiting for a turn then. What goes wrong in it ends the connection alone. */
+	#later(action: () => void): void {
+		this.#turn ??= startTimer(() => {
+			this.#turn = undefined;
+			try {
+				action();
+			} catch (error) {
+				log("error", `status page: ${(error as { message?: string }).message ?? String(error)}`);
+				this.close();
+			}
+		}, 0);
+	}
+
+	#respond(response: HTTPResponse): void {
+		const answer = this.#answerTo(this.#request as StatusRequest);
+		this.#request = undefined;
 		stopTimer(this.#timer);
 		this.#timer = answer.body instanceof EventStream ? undefined : startTimer(() => this.close(), answerMS);
 		response.status = answer.status;
@@ -73,13 +97,13 @@ class Connection {
 		this.#body = answer.body;
 		// The server counts what is sent against a length that it is told; an answer without a body must not wait for that.
 		if (answer.body.isEnded) response.headers.delete("content-length");
-		answer.body.onMore = () => this.#send();
+		answer.body.onMore = () => this.#sendSoon();
 		this.#http.respond(response);
 	}
 
 	writable(count: number): void {
 		this.#space = count;
-		this.#send();
+		this.#sendSoon();
 	}
 
 	close(): void {
@@ -90,15 +114,18 @@ class Connection {
 	/** The connection is gone. Idempotent. */
 	end(): void {
 		stopTimer(this.#timer);
-		this.#timer = undefined;
-		const body = this.#body ?? this.#answer?.body;
+		stopTimer(this.#turn);
+		const body = this.#body;
 		this.#body = undefined;
-		this.#answer = undefined;
 		if (body) {
 			body.onMore = undefined;
 			body.close();
 		}
 		this.#ended();
+	}
+
+	#sendSoon(): void {
+		if (this.#body) this.#later(() => this.#send());
 	}
 
 	#send(): void {
@@ -161,15 +188,16 @@ export function serveStatus(tailnet: Tailnet, options: ServerOptions = {}): { cl
 			connections += 1;
 			let isOpen = true;
 			const address = remoteAddress;
-			const serving = new Connection(connection, () => {
+			const ended = (): void => {
 				if (isOpen) connections -= 1;
 				isOpen = false;
-			});
+			};
+			const serving = new Connection(connection, (request) => status.answer(request), ended);
 			(connection as Serving).serving = serving;
 			connection.accept({
 				...handlers,
 				onRequest({ method, path, headers }) {
-					serving.take(status.answer({ method, path, header: (name) => headers.get(name), remoteAddress: address }));
+					serving.take({ method, path, header: (name) => headers.get(name), remoteAddress: address });
 				},
 			});
 		},

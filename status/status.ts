@@ -123,9 +123,9 @@ export class Status {
 	#events({ address }: Viewer): StatusAnswer {
 		const { memory } = this.#options;
 		// The viewer is looked at anew for every event: what they may do changes, and so does who they are.
-		const facts = (): Iterable<string> => {
+		const facts = (): Iterator<string> => {
 			const viewer = this.#viewer(address);
-			return viewer ? factsOf(this.#tailnet, viewer, memory) : ["null"];
+			return viewer ? factsOf(this.#tailnet, viewer, memory) : ["null"][Symbol.iterator]();
 		};
 		const stream = this.#streams.open(address, facts);
 		if (!stream) return refuse(503, "as many look as there is room for", ["retry-after", "10"]);

@@ -139,13 +139,13 @@ describe("cutter", () => {
 		const pieces = ["", "grün ", "", "日本 🦎", "end", ""];
 		for (let space = 1; space < 12; space += 1) {
 			const cutter = new Cutter();
-			cutter.begin(pieces[Symbol.iterator]());
+			cutter.begin(pieces[Symbol.iterator](), "(", ")");
 			const bytes: number[] = [];
 			for (let part = cutter.next(space); part; part = cutter.next(space)) {
 				expect(part.length > 0 && part.length <= space).toBe(true);
 				bytes.push(...part);
 			}
-			expect([utf8Decode(Uint8Array.from(bytes)), cutter.isEmpty]).toEqual([pieces.join(""), true]);
+			expect([utf8Decode(Uint8Array.from(bytes)), cutter.isEmpty]).toEqual([`(${pieces.join("")})`, true]);
 		}
 	});
 });
