@@ -296,6 +296,17 @@ export default {
 			},
 		],
 		[
+			"a peer's name is a text, whatever is in it",
+			async (t) => {
+				const hostile = '<img src=x onerror=document.body.remove()><b id=h-peers>"&amp;';
+				await t.world.peers.do("control.edit", { node: "far", fields: { Name: `${hostile}.${domain}.` } });
+				const opened = await look(t);
+				await opened.page.locator("#peers h3", { hasText: hostile }).waitFor({ timeout: 10_000 });
+				t.assert.equal(await opened.page.locator("img, b").count(), 0);
+				await leave(t, opened);
+			},
+		],
+		[
 			"whom the policy lets may rebind the node, and the page lives on; and log it out, which ends it in order",
 			async (t) => {
 				await grantTo(t.world, t.t1.ip4);
