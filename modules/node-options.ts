@@ -50,6 +50,11 @@ export interface NodeOptions {
 	/** Name or address of the peer through which everything else goes. */
 	exitNode?: string;
 	/**
+	 * Keep what the tailnet's policy grants peers at this node, for whois().
+	 * @default false
+	 */
+	grants?: boolean;
+	/**
 	 * Peers with a session at the same time, at most what the core was built for.
 	 * @default 256
 	 */

@@ -29,6 +29,7 @@ import { Network } from "./network.js";
 import { type NetworkReport, networkReport } from "./network-report.js";
 import type { NodeOptions } from "./node-options.js";
 import type { NetInfo } from "./path/net-info.js";
+import type { NetcheckReport } from "./path/netcheck.js";
 import type { OwnEndpoint } from "./path/own-endpoints.js";
 import type { PathView } from "./path/path-table.js";
 import type { PingResult, PingKind as TunnelPingKind } from "./path/ping.js";
@@ -111,6 +112,7 @@ export class Node implements SocketNode {
 			acceptRoutes: options.acceptRoutes === true,
 			exitNode: options.exitNode,
 			advertiseRoutes: options.advertiseRoutes ?? [],
+			grants: options.grants === true,
 		});
 		this.#link = this.#openTunnel();
 		this.#limits = limitsOf(this.#link.counters());
@@ -228,6 +230,11 @@ export class Node implements SocketNode {
 		};
 	}
 
+	/** Indexes of the peers that are talked to, the last used first. */
+	get activePeers(): number[] {
+		return this.#paths.table.recent;
+	}
+
 	path(index: number): PathView | undefined {
 		return this.#paths.view(index);
 	}
@@ -244,7 +251,16 @@ export class Node implements SocketNode {
 
 	/** Rejects with TailnetError "closed". */
 	async netcheck(): Promise<NetworkReport> {
-		const report = await this.network.check();
+		return this.#toPeople(await this.network.check());
+	}
+
+	/** The last look at the network, undefined before the first. */
+	get lastNetcheck(): NetworkReport | undefined {
+		const { last } = this.network;
+		return last && this.#toPeople(last);
+	}
+
+	#toPeople(report: NetcheckReport): NetworkReport {
 		return networkReport(report, this.network.mapping, (region) => this.regionCode(region));
 	}
 

@@ -24,6 +24,7 @@ import { UDP, type UDPOptions } from "./socket/udp.js";
 
 export { type ErrorCode, TailnetError } from "./errors.js";
 export type { HealthCondition, TailnetState } from "./health.js";
+export type { NetcheckReport } from "./path/netcheck.js";
 
 export type PingKind =
 	| "disco" // the node there, by every way
@@ -77,6 +78,32 @@ export interface Peer {
 	/** Where packets to it go: "192.0.2.7:41641", "DERP fra"; undefined for a peer nobody talks to. */
 	path: string | undefined;
 	/** Milliseconds that the last answer by a direct path took. */
+	latencyMS: number | undefined;
+	/** Bytes of WireGuard sent since it is talked to, at most a second old; undefined for a peer nobody talks to. */
+	bytesSent: number | undefined;
+	/** The same received. */
+	bytesReceived: number | undefined;
+	/** Since the last handshake with it, undefined = none. */
+	sinceHandshakeMS: number | undefined;
+}
+
+/** Who is behind an address of the tailnet. */
+export interface Identity {
+	/** The peer as it is in the map. */
+	peer: Peer;
+	/** ID of the user whose machine it is, decimal text; undefined for a machine with tags, which is nobody's. */
+	user: string | undefined;
+	/** Names of what the tailnet's policy grants it at this node ("example.com/cap/door"); empty without the option grants. */
+	capabilities: string[];
+}
+
+/** A relay region of the tailnet. */
+export interface Relay {
+	/** Key of the region in a NetcheckReport's latency. */
+	region: number;
+	/** "fra", or the number where it has no code. */
+	code: string;
+	/** By the last look at the network, undefined = not measured. */
 	latencyMS: number | undefined;
 }
 
@@ -267,6 +294,56 @@ export default class Tailnet {
 		};
 	}
 
+	/** Those of peers that are talked to, the last used first. */
+	get activePeers(): Iterable<Peer> {
+		const indexes = this.#closed ? [] : this.#node.activePeers;
+		const toPeer = (index: number): Peer | undefined => this.#peer(index);
+		return {
+			*[Symbol.iterator]() {
+				for (const index of indexes) {
+					const peer = toPeer(index);
+					if (peer) yield peer;
+				}
+			},
+		};
+	}
+
+	/** Peers in the map. */
+	get peerCount(): number {
+		return this.#node.netmap.peers.count;
+	}
+
+	/** Relay regions of the tailnet, in the order of control. */
+	get relays(): Relay[] {
+		const { netmap, network } = this.#node;
+		return Array.from(netmap.derpMap.regions.keys(), (region) => ({
+			region,
+			code: this.#node.regionCode(region),
+			latencyMS: network.last?.latency.get(region),
+		}));
+	}
+
+	/** What the last look at the network has shown, undefined = there was none yet. netcheck() looks again. */
+	get lastNetcheck(): NetworkReport | undefined {
+		return this.#node.lastNetcheck;
+	}
+
+	/**
+	 * Who is behind an address: ask it of a connection's remoteAddress. The tunnel has checked that packets from there are that peer's.
+	 * @returns undefined for an address that is no peer's own: a host behind a subnet router, the node itself
+	 */
+	whois(address: string): Identity | undefined {
+		const view = this.#peerByAddress(address);
+		if (!view) return undefined;
+		const isV6 = address.includes(":");
+		const own = this.addresses.find((text) => text.includes(":") === isV6) ?? "";
+		return {
+			peer: this.#toPeer(view),
+			user: view.tagged ? undefined : view.user,
+			capabilities: this.#node.netmap.chunks.granted(address, own),
+		};
+	}
+
 	/** Counters and pool sizes of every layer, by name. */
 	get counters(): Record<string, number> {
 		return this.#closed ? {} : this.#node.counters;
@@ -410,6 +487,9 @@ export default class Tailnet {
 			relay: view.homeRegion === 0 ? undefined : this.#node.regionCode(view.homeRegion),
 			path: path && (path.address === "" ? `DERP ${this.#node.regionCode(path.region)}` : path.address),
 			latencyMS: path && path.address !== "" ? path.latencyMS : undefined,
+			bytesSent: path?.bytesSent,
+			bytesReceived: path?.bytesReceived,
+			sinceHandshakeMS: path?.sinceHandshakeMS,
 		};
 	}
 

@@ -82,11 +82,11 @@ function newest(folder, pattern) {
 	return latest;
 }
 
-/** modules/, hosts/node and tests/lab to dist/, when a source is newer than the last build. */
+/** modules/, status/, hosts/node and tests/lab to dist/, when a source is newer than the last build. */
 export function ensureModules() {
 	const mark = join(root, "dist", ".built");
 	const latest = Math.max(
-		...["modules", "hosts/node", "tests/lab"].map((folder) => (existsSync(join(root, folder)) ? newest(join(root, folder), /\.ts$/) : 0)),
+		...["modules", "status", "hosts/node", "tests/lab"].map((folder) => (existsSync(join(root, folder)) ? newest(join(root, folder), /\.ts$/) : 0)),
 		statSync(join(root, "tsconfig.node.json")).mtimeMs,
 	);
 	if (existsSync(mark) && statSync(mark).mtimeMs >= latest) return;

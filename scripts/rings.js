@@ -51,6 +51,15 @@ function needsNetworks() {
 	return ensureDebian(packages).length ? "iproute2 and nftables" : undefined;
 }
 
+function needsBrowser() {
+	const packages = [
+		["chromium", "chromium"],
+		["fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu"],
+	];
+	const missing = ensureDebian(packages);
+	return missing.length ? `Debian's ${missing.join(", ")}` : undefined;
+}
+
 /**
  * In the order in which they are told of.
  *   name     as in `node scripts/test.js NAME`
@@ -92,6 +101,7 @@ export const rings = [
 	},
 	{ name: "interop", lane: "network", needs: needsNetworks, command: [node, "tests/interop/run.js"] },
 	{ name: "nat", lane: "network", needs: needsNetworks, command: [node, "tests/nat/run.js"] },
+	{ name: "browser", lane: "network", needs: () => needsNetworks() ?? needsBrowser(), command: [node, "tests/browser/run.js"] },
 	{ name: "moddable", lane: "network", needs: () => moddableMissing() ?? needsNetworks(), command: [node, "tests/moddable/run.js"] },
 	{ name: "device", lane: "network", needs: () => deviceMissing() ?? needsNetworks(), command: [node, "tests/device/run.js"] },
 	{ name: "documentation", lane: "processor", command: [node, "tests/documentation/run.js"] },

@@ -22,6 +22,7 @@ const modules = {
 	"embedded:network/mqtt/client": join(io, "tcp/mqttclient/mqttclient.js"),
 	"embedded:network/websocket/client": join(io, "tcp/websocketclient/websocketclient.js"),
 	"text/decoder": join(import.meta.dirname, "text-decoder.js"),
+	Resource: join(import.meta.dirname, "resource.js"),
 	logical: join(import.meta.dirname, "logical.js"),
 	time: join(import.meta.dirname, "time.js"),
 	timer: join(import.meta.dirname, "timer.js"),
@@ -48,6 +49,7 @@ await build({
 			name: "sdk",
 			setup({ onResolve, onLoad }) {
 				onResolve({ filter: /^mc\/config$/ }, () => ({ path: "config", namespace: "config" }));
+				onResolve({ filter: /^tailnet\/status\// }, ({ path }) => ({ path: join(examples, "..", `${path.slice("tailnet/".length)}.ts`) }));
 				onLoad({ filter: /.*/, namespace: "config" }, () => ({ contents: "export default globalThis.exampleConfig;", loader: "js" }));
 				onResolve({ filter: /.*/ }, ({ path }) => (Object.hasOwn(modules, path) ? { path: modules[path] } : undefined));
 			},
@@ -56,4 +58,5 @@ await build({
 });
 // Not in the bundle, which is a file: there may be a key among them.
 globalThis.exampleConfig = Object.freeze(config);
+globalThis.exampleResources = join(examples, "../status/page");
 await import(outfile);

@@ -29,7 +29,7 @@ export interface Addon {
 }
 
 /** The package's folder: the first one upwards that has the native sources. */
-function packageFolder(): string {
+export function packageFolder(): string {
 	let folder = dirname(fileURLToPath(import.meta.url));
 	while (!existsSync(join(folder, "native")) && folder !== dirname(folder)) folder = dirname(folder);
 	return folder;

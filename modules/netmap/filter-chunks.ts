@@ -10,6 +10,7 @@
  * beyond the bounds are not kept: then only a clearing, or the next poll, opens the filter again.
  */
 import { equalBytes } from "tailnet/host";
+import { grantedCapabilities } from "./filter-grants.js";
 import { linkFilter } from "./filter-link.js";
 import { type FilterChunk, FilterCompiler, type FilterProblem } from "./filter-rules.js";
 
@@ -29,6 +30,7 @@ export class FilterChunks {
 
 	readonly #capabilities: { intern(name: string): number };
 	readonly #budgetBytes: number;
+	readonly #keepsGrants: boolean;
 	#chunks = new Map<string, FilterChunk>();
 	#staged = new Map<string, FilterChunk | null>();
 	#stagedBase: FilterChunk | undefined;
@@ -41,9 +43,10 @@ export class FilterChunks {
 	#stagedLoss = false;
 	#loss = false;
 
-	/** @param capabilities gives names their numbers */
-	constructor(capabilities: { intern(name: string): number }, budgetBytes: number) {
+	/** @param capabilities gives names their numbers; @param keepsGrants for granted() */
+	constructor(capabilities: { intern(name: string): number }, budgetBytes: number, keepsGrants = false) {
 		this.#budgetBytes = budgetBytes;
+		this.#keepsGrants = keepsGrants;
 		this.#capabilities = {
 			intern: (name) => {
 				const number = capabilities.intern(name);
@@ -68,12 +71,19 @@ export class FilterChunks {
 		return (this.block?.length ?? 0) + bytesOf(this.#chunks.values());
 	}
 
+	/** Names of what the rules grant the peer at source, an address text, at an own address of the same family. Empty if grants are not kept. */
+	granted(source: string, destination: string): string[] {
+		if (!this.#keepsGrants) return [];
+		const chunks = this.names.map((name) => this.#chunks.get(name) as FilterChunk);
+		return Array.from(grantedCapabilities(chunks, source, destination).keys());
+	}
+
 	// ---- Staging ----
 
 	/** A list of rules begins. @returns what takes its rules */
 	beginList(): FilterCompiler {
 		this.#oversize = false;
-		this.#compiler = new FilterCompiler({ capabilities: this.#capabilities, budgetBytes: this.#budgetBytes });
+		this.#compiler = new FilterCompiler({ capabilities: this.#capabilities, budgetBytes: this.#budgetBytes, grants: this.#keepsGrants });
 		return this.#compiler;
 	}
 

@@ -48,6 +48,8 @@ export const DEFAULT_BUDGET_BYTES = 262144;
 const DEFAULT_PROTOCOLS: readonly number[] = Object.freeze([6, 17, 1, 58]);
 
 const MOST_ERRORS = 8;
+/** Grants kept of one chunk; what is beyond is not granted. */
+const MOST_GRANTS = 256;
 /** Bytes of an error's quotation: entries are up to what control sends. */
 const MOST_QUOTED = 64;
 
@@ -232,7 +234,10 @@ export class FilterCompiler {
 		const set = this.#tables.addSet(sources.flags, sources.ranges4.content(), sources.prefixes6.content(), sources.capabilities.content());
 		if (counts4) this.#writeDestinations4(set);
 		if (counts6) this.#writeDestinations6(set);
-		for (const grant of this.#pendingGrants) this.#grants.push({ ...grant, sources: set });
+		for (const grant of this.#pendingGrants) {
+			if (this.#grants.length < MOST_GRANTS) this.#grants.push({ ...grant, sources: set });
+			else this.#drop("grant", grant.capabilities.map(([name]) => name).join());
+		}
 		if (this.#tables.lengthBytes > this.#budgetBytes || this.#tables.setCount > MOST_SETS || this.#tables.classCount > MOST_CLASSES) this.#dropTables();
 	}
 

@@ -35,6 +35,8 @@ export interface NetmapOptions {
 	exitNode?: string | undefined;
 	/** Subnets that this node offers, "10.0.0.0/24": they are local to the filter. */
 	advertiseRoutes?: readonly string[];
+	/** Keep what rules grant peers, for chunks.granted(). */
+	grants?: boolean;
 	/** Largest size of the compiled rules. */
 	filterBudgetBytes?: number;
 }
@@ -61,7 +63,7 @@ export class Netmap implements NetmapLookup {
 	#nextExpiry = 0;
 
 	constructor(options: NetmapOptions = {}) {
-		this.chunks = new FilterChunks(this.peers.store.capabilities, options.filterBudgetBytes ?? DEFAULT_BUDGET_BYTES);
+		this.chunks = new FilterChunks(this.peers.store.capabilities, options.filterBudgetBytes ?? DEFAULT_BUDGET_BYTES, options.grants === true);
 		this.#routes.acceptRoutes = options.acceptRoutes === true;
 		this.#exitNode = options.exitNode ?? "";
 		this.#advertised = localRoutes(options.advertiseRoutes ?? []);

@@ -58,6 +58,8 @@ export class ActivePeer implements EndpointOutput {
 	/** Bytes of WireGuard, as the tunnel reported. */
 	bytesSent = 0;
 	bytesReceived = 0;
+	/** Time of the last WireGuard handshake, 0 = none. */
+	sessionAt = 0;
 	readonly pongs = new Budget(PONG_BURST, PONGS_PER_SECOND);
 	readonly calls = new Budget(CALLS_BURST, CALLS_PER_SECOND);
 

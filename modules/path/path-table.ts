@@ -60,6 +60,11 @@ export interface PathView {
 	trusted: boolean;
 	/** Home region of the peer, 0 = none. */
 	region: number;
+	/** Bytes of WireGuard, as the tunnel reported at most a second ago. */
+	bytesSent: number;
+	bytesReceived: number;
+	/** Since the last WireGuard handshake, undefined = there was none. */
+	sinceHandshakeMS: number | undefined;
 }
 
 export class PathTable {
@@ -168,7 +173,9 @@ export class PathTable {
 	/** A WireGuard session was made. */
 	session(handle: number, now: number): void {
 		const peer = this.#find(handle);
-		if (peer) peer.lastUsed = now;
+		if (!peer) return;
+		peer.lastUsed = now;
+		peer.sessionAt = now;
 	}
 
 	/**
@@ -255,9 +262,18 @@ export class PathTable {
 
 	/** @returns undefined for a peer that nobody talks to */
 	view(index: number, now: number): PathView | undefined {
-		const endpoint = this.#byIndex.get(index)?.endpoint;
-		if (!endpoint) return undefined;
-		return { address: endpoint.best, latencyMS: endpoint.latencyMS, trusted: endpoint.state(now) === "T", region: endpoint.region };
+		const peer = this.#byIndex.get(index);
+		if (!peer) return undefined;
+		const { endpoint, bytesSent, bytesReceived, sessionAt } = peer;
+		return {
+			address: endpoint.best,
+			latencyMS: endpoint.latencyMS,
+			trusted: endpoint.state(now) === "T",
+			region: endpoint.region,
+			bytesSent,
+			bytesReceived,
+			sinceHandshakeMS: sessionAt === 0 ? undefined : now - sessionAt,
+		};
 	}
 
 	/** The machine of a peer, for status pages and tests. */

@@ -3,12 +3,12 @@
  *
  *   node tests/device/run.js [--built] [--only TEXT]     --built: the app's image of the last build; --only: parts whose name has the text
  *
- * Parts: node (what a node does, told to by the harness), httpserver (that example as it is), examples (each of the others is built).
+ * Parts: node (what a node does, told to by the harness), httpserver and status-web (those examples as they are), examples (each of the others is built).
  *
  * Needs what harness/requirements.js lists. Prints one line a case and closes with "N passed, N failed, N skipped".
  */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "../../scripts/prepare.js";
@@ -206,6 +206,54 @@ async function sensor(world) {
 	await board.close();
 }
 
+/** The status page as it is: its files, its facts, and the stream of them, within the memory of the engine. */
+async function statusPage(world) {
+	let image;
+	await check("examples/status-web is built for the ESP32-C3 by its own manifest", async () => {
+		image = await buildExample("status-web", [`controlURL=${world.controlURL}`, `authKey=${authKey}`]);
+		return `${image.appBytes} bytes`;
+	});
+	if (!image) return;
+	await world.stock("t1");
+	board = await BoardNode.start(world, image.flash, { hostname: "greenhouse" });
+	let address;
+	await check("examples/status-web boots and joins", async () => {
+		const { Addresses } = await world.eventually(() => world.known("greenhouse"), 60_000);
+		address = Addresses[0].replace(/\/\d+$/, "");
+		await world.eventually(() => world.ping("t1", address, "TSMP", 2000), 20_000);
+	});
+	if (!address) return;
+	world.allowUDP();
+	await world.untilDirect("t1", address, 30_000);
+	const get = (path, timeoutMS) => world.peers.do("node.http", { node: "t1", url: `http://${address}${path}` }, timeoutMS);
+	await check("examples/status-web serves its page, ten times", async () => {
+		for (let i = 0; i < 10; i++)
+			for (const [path, file] of [
+				["/", "tailnet-status.html"],
+				["/status.css", "tailnet-status.css"],
+				["/status.js", "tailnet-status.js"],
+			]) {
+				const { status, lengthBytes } = await get(path, 20_000);
+				assert.deepEqual([path, status, lengthBytes], [path, 200, statSync(join(root, "status/page", file)).size]);
+			}
+	});
+	await check("examples/status-web says its facts, ten times", async () => {
+		for (let i = 0; i < 10; i++) {
+			const { body } = await get("/status.json", 20_000);
+			const { viewer, node, peers } = JSON.parse(body);
+			assert.deepEqual([viewer.address, node.state, peers.length], [peers[0].address, "running", 1]);
+		}
+	});
+	await check("examples/status-web: two viewers at the same time get an event a second", async () => {
+		const lengths = (await Promise.all([get("/events", 8_000), get("/events", 8_000)])).map(({ lengthBytes }) => lengthBytes);
+		for (const length of lengths) assert.ok(length > 5 * 1000, `${length} bytes in 8 s`);
+		return `${lengths.join(" and ")} bytes in 8 s`;
+	});
+	await check("examples/status-web: what the viewers held is free again", async () => void assert.equal((await get("/status.json", 20_000)).status, 200));
+	await stood();
+	await board.close();
+}
+
 /** Runs in a world of its own, whose options are given. */
 async function inWorld(options, run) {
 	await buildPeers();
@@ -239,8 +287,9 @@ const parts = {
 	},
 	/** Its relay is known by its hash: nobody gives the example an authority of ours. */
 	httpserver: () => inWorld({ relays: [{ region: 1, certificate: "hash" }] }, sensor),
+	"status-web": () => inWorld({ relays: [{ region: 1, certificate: "hash" }] }, statusPage),
 	async examples() {
-		for (const name of examples.filter((name) => name !== "httpserver"))
+		for (const name of examples.filter((name) => !Object.hasOwn(parts, name)))
 			await check(`examples/${name} is built for the ESP32-C3`, async () => `${(await buildExample(name)).appBytes} bytes`);
 	},
 };

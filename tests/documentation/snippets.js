@@ -17,6 +17,7 @@ const expected = {
 		"API reference": /^running/m,
 		"State, health and self": /^greenhouse-1\S* 100\.64\.\d+\.\d+ \S+, relay lab901\nkey expires \S+\nsockets \d+ of \d+/m,
 		peers: /^laptop\.\S+ 100\.64\./m,
+		"whois(address)": /^laptop\.\S+ may look$/m,
 		"ping(peer, options)": /^laptop: [\d.]+ ms via \S+/m,
 		"resolve(name)": /^laptop: 100\.64\.\d+\.\d+$/m,
 		"netcheck()": /^UDP true, 127\.0\.0\.1:\d+, 1 regions/m,

@@ -10,7 +10,6 @@ import type { PingKind } from "../../../modules/tailnet.js";
 import { addon } from "../addon.js";
 import { TailnetStream } from "../stream.js";
 import { bulk } from "./bulk.js";
-import { statusJSON } from "./status-page.js";
 
 export type OutputEvent = { event: string } & Record<string, unknown>;
 export type Output = (event: OutputEvent) => void;
@@ -175,8 +174,8 @@ const actions: Record<string, (tailnet: Tailnet, fields: Fields) => Fields | Pro
 		return { peers: [...tailnet.peers] };
 	},
 	self(tailnet) {
-		const { peers: _peers, ...self } = statusJSON(tailnet);
-		return self;
+		const { name, addresses, state, reason, homeRegion, keyExpiry, health } = tailnet;
+		return { name, addresses, state, reason, homeRegion, keyExpiry, health };
 	},
 	health(tailnet) {
 		return { state: tailnet.state, reason: tailnet.reason, warnings: tailnet.health };

@@ -9,7 +9,8 @@ import { type Lab, startLab } from "../../../tests/lab/lab.js";
 import { TailnetStream } from "../stream.js";
 import { bulk } from "./bulk.js";
 import type { CommandOptions } from "./options.js";
-import { serveEcho, serveStatus, statusPort } from "./services.js";
+import { serveEcho } from "./services.js";
+import { serveStatus, statusPort } from "./status-server.js";
 import { ExitCode } from "./up.js";
 
 const bulkBytes = 32 * 1024 * 1024;
@@ -116,6 +117,7 @@ async function stay(a: Tailnet, address: string): Promise<void> {
 		const stream = new TailnetStream(a.TCP, { address, port: statusPort });
 		stream.on("error", () => response.destroy());
 		stream.write(`GET ${request.url ?? "/"} HTTP/1.1\r\nHost: ${address}\r\nConnection: close\r\n\r\n`);
+		response.on("close", () => stream.destroy());
 		if (response.socket) stream.pipe(response.socket);
 	});
 	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -18,6 +18,7 @@ options
   --port N                  UDP port; default: that of the last run, or any
   --echo                    TCP and UDP echo on port 7 of the tailnet
   --http                    status page on port 80 of the tailnet
+  --http-actions NAME       the same; whom the tailnet's policy grants the capability NAME (example.com/cap/status) may rebind and log out there
   --accept-routes           use the subnet routes of peers
   --advertise-routes LIST   offer routes: CIDR,CIDR
   --exit-node NAME          send everything else through this peer

@@ -11,6 +11,8 @@ export interface CommandOptions {
 	port: number;
 	echo: boolean;
 	http: boolean;
+	/** Capability that lets viewers of the status page act. */
+	httpActions: string | undefined;
 	acceptRoutes: boolean;
 	advertiseRoutes: string[];
 	exitNode: string | undefined;
@@ -44,6 +46,7 @@ const withValue = new Set([
 	"port",
 	"advertise-routes",
 	"exit-node",
+	"http-actions",
 	"log-level",
 	"count",
 	"timeout",
@@ -122,7 +125,8 @@ export function parseOptions(words: readonly string[], environment: Readonly<Rec
 		stateDir: values.get("state-dir"),
 		port: whole(values.get("port") ?? "0", "port", 0, 65535),
 		echo: set.has("echo"),
-		http: set.has("http"),
+		http: set.has("http") || values.has("http-actions"),
+		httpActions: values.get("http-actions"),
 		acceptRoutes: set.has("accept-routes"),
 		advertiseRoutes: (values.get("advertise-routes") ?? "").split(",").filter((route) => route !== ""),
 		exitNode: values.get("exit-node"),

@@ -1,12 +1,8 @@
-/** What `up` serves on the tailnet: echo on port 7 (TCP and UDP), and the status page on port 80. */
-import { createServer } from "node:http";
+/** The echo that `up` serves on the tailnet: port 7, TCP and UDP. */
 import { largestPayloadBytes } from "../../../modules/socket/udp.js";
 import type Tailnet from "../../../modules/tailnet.js";
-import { TailnetStream } from "../stream.js";
-import { statusJSON, statusPage } from "./status-page.js";
 
 export const echoPort = 7;
-export const statusPort = 80;
 
 /**
  * An outage may last until a relay's silence is noticed (75 s), and then TCP's next repetition may be two minutes away: a connection outlives that, so
@@ -66,37 +62,6 @@ export function serveEcho(tailnet: Tailnet, stallMS = echoStallMS): void {
 		onReadable() {
 			for (let datagram = this.read(); datagram; datagram = this.read()) {
 				if (datagram.byteLength <= largestPayloadBytes && datagram.port > 0) this.write(datagram, datagram.address, datagram.port);
-			}
-		},
-	});
-}
-
-export function serveStatus(tailnet: Tailnet): void {
-	const server = createServer((request, response) => {
-		if (request.method !== "GET" && request.method !== "HEAD") {
-			response.writeHead(405).end();
-			return;
-		}
-		const isJSON = request.url === "/status.json";
-		if (!isJSON && request.url !== "/") {
-			response.writeHead(404, { "content-type": "text/plain" }).end("not found\n");
-			return;
-		}
-		const body = isJSON ? JSON.stringify(statusJSON(tailnet)) : statusPage(tailnet);
-		response.writeHead(200, {
-			"content-type": isJSON ? "application/json" : "text/html; charset=utf-8",
-			"content-length": Buffer.byteLength(body),
-			"cache-control": "no-store",
-		});
-		response.end(request.method === "HEAD" ? undefined : body);
-	});
-	new tailnet.Listener({
-		port: statusPort,
-		onReadable() {
-			for (let from = this.read(); from; from = this.read()) {
-				const stream = new TailnetStream(tailnet.TCP, from);
-				stream.on("error", () => stream.destroy());
-				server.emit("connection", stream);
 			}
 		},
 	});

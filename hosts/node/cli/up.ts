@@ -11,7 +11,8 @@ import { type Output, runCommand } from "./commands.js";
 import { listenLocally } from "./local-socket.js";
 import type { CommandOptions } from "./options.js";
 import { qrText } from "./qr.js";
-import { serveEcho, serveStatus } from "./services.js";
+import { serveEcho } from "./services.js";
+import { serveStatus } from "./status-server.js";
 
 export const ExitCode = Object.freeze({ ok: 0, failed: 1, usage: 2, authKey: 3, control: 4, missing: 5, machine: 6 });
 
@@ -30,6 +31,7 @@ export function tailnetOptions(options: CommandOptions): TailnetOptions {
 		advertiseRoutes: options.advertiseRoutes,
 		...(options.exitNode === undefined ? {} : { exitNode: options.exitNode }),
 		port: options.port,
+		grants: options.httpActions !== undefined,
 	};
 }
 
@@ -113,7 +115,16 @@ export async function up(options: CommandOptions): Promise<number> {
 				},
 			});
 			if (options.echo) serveEcho(tailnet);
-			if (options.http) serveStatus(tailnet);
+			if (options.http) {
+				const node = tailnet;
+				// What control says of it is told as an error; the node is closed in any case, as asked.
+				const logout = (): void =>
+					void node.logout().then(
+						() => finish(ExitCode.ok),
+						() => finish(ExitCode.ok),
+					);
+				serveStatus(node, { capability: options.httpActions, logout });
+			}
 		} catch (error) {
 			const { code, message } = error as { code?: string; message?: string };
 			output({ event: "error", code: code ?? "io", message: message ?? String(error) });

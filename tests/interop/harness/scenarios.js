@@ -1,8 +1,8 @@
 /**
  * Runs scenario files, for the rings that are made of them (tests/interop, tests/nat): each in a world of its own, its cases in order.
  *
- * A scenario is {title, world, missing?, before?, cases}: options of its world, why it cannot run on this machine (undefined: it can), what happens once
- * before its cases, and the cases [sentence, function, {own?, timeoutMS?}?]. What they get is the world and assert, and what `before` and earlier cases
+ * A scenario is {title, world, missing?, before?, after?, cases}: options of its world, why it cannot run on this machine (undefined: it can), what happens once
+ * before its cases and once after them, and the cases [sentence, function, {own?, timeoutMS?}?]. What they get is the world and assert, and what `before` and earlier cases
  * put beside them. A text that a case returns stands in its line.
  */
 import assert from "node:assert/strict";
@@ -69,6 +69,7 @@ export class Runner {
 			if (scenario.before) await withTimeout(scenario.before(context), scenario.timeoutMS ?? 60_000);
 		} catch (error) {
 			this.#report(scenario.title, error);
+			await scenario.after?.(context);
 			await context.world?.close();
 			for (const [sentence] of cases) this.#skip(sentence, "its scenario could not begin");
 			return;
@@ -87,6 +88,7 @@ export class Runner {
 				this.#report(sentence, error);
 			}
 		}
+		await scenario.after?.(context);
 		await context.world.close();
 	}
 

@@ -118,6 +118,7 @@ func newNodes(p *program) *nodes {
 	registerTraffic(p, ns)
 	registerDrip(p, ns)
 	registerOffers(p, ns)
+	registerProxy(p, ns)
 	return ns
 }
 

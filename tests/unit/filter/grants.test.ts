@@ -21,6 +21,12 @@ describe("grants", () => {
 		expect(grantedCapabilities([chunk], "10.0.0.1", "10.0.0.2").size).toBe(0);
 	});
 
+	test("no more grants are kept of a list than its bound, and what is left out is an error that is counted", () => {
+		const grant = { Dsts: ["0.0.0.0/0"], Caps: ["a"] };
+		const chunk = compileRules([{ SrcIPs: ["*"], CapGrant: new Array(300).fill(grant) }], { capabilities: new Interner(1), grants: true });
+		expect([chunk.grants.length, chunk.errorCount]).toEqual([256, 44]);
+	});
+
 	test("an address that is none is granted nothing", () => {
 		const chunk = compileRules([{ SrcIPs: ["*"], CapGrant: [{ Dsts: ["0.0.0.0/0"], Caps: ["a"] }] }], { capabilities: new Interner(1), grants: true });
 		expect(grantedCapabilities([chunk], "somewhere", "10.0.0.2").size).toBe(0);

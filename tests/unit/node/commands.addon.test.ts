@@ -1,6 +1,7 @@
 /** The machine interface: commands of one JSON line each, against a node on the lab. */
 import { runCommand } from "../../../hosts/node/cli/commands.js";
-import { serveEcho, serveStatus } from "../../../hosts/node/cli/services.js";
+import { serveEcho } from "../../../hosts/node/cli/services.js";
+import { serveStatus } from "../../../hosts/node/cli/status-server.js";
 import { TailnetStream } from "../../../hosts/node/stream.js";
 import { describe, expect, test } from "../../harness.js";
 import { pair, type StageNode, stage, until } from "./stage.js";

@@ -310,9 +310,27 @@ describe("path table", () => {
 		expect(node.answers).toEqual(["42 50 DERP 1"]);
 		expect(node.takeRecords()).toEqual([]);
 		expect(node.pathChanges).toEqual([peer.index]);
-		expect(node.table.view(peer.index, 60)).toEqual({ address: v4, latencyMS: 60, trusted: true, region: 1 });
+		expect(node.table.view(peer.index, 60)).toEqual({
+			address: v4,
+			latencyMS: 60,
+			trusted: true,
+			region: 1,
+			bytesSent: 0,
+			bytesReceived: 0,
+			sinceHandshakeMS: undefined,
+		});
 		node.send(peer.index, 100);
 		expect(node.takeRecords()).toEqual(["peer 0", `path 0 ${v4} 6560 DERP 1`]);
+	});
+
+	test("bytes are those of the tunnel's last word, and a handshake ages", () => {
+		const node = new TestNode(1);
+		const peer = node.meet(2, { endpoints: [v4] });
+		node.send(peer.index, 100);
+		const handle = node.table.peer(peer.index)?.handle as number;
+		node.table.session(handle, 150);
+		node.table.activity(handle, { sent: true, received: true, derpRegion: 0, bytesSent: 300, bytesReceived: 200 }, 1000);
+		expect(node.table.view(peer.index, 1150)).toMatchObject({ bytesSent: 300, bytesReceived: 200, sinceHandshakeMS: 1000 });
 	});
 
 	test("host unreachable and another network reach the machines; the owner hears of paths, not of trust", () => {
