@@ -244,12 +244,14 @@ async function statusPage(world) {
 			assert.deepEqual([viewer.address, node.state, peers.length], [peers[0].address, "running", 1]);
 		}
 	});
-	await check("examples/status-web: two viewers at the same time get an event a second", async () => {
-		const lengths = (await Promise.all([get("/events", 8_000), get("/events", 8_000)])).map(({ lengthBytes }) => lengthBytes);
-		for (const length of lengths) assert.ok(length > 5 * 1000, `${length} bytes in 8 s`);
-		return `${lengths.join(" and ")} bytes in 8 s`;
+	await check("examples/status-web: what two viewers held is free again when they have left", async () => {
+		// A stream ends with the patience of who asks, which is an answer cut off or an error.
+		await Promise.all([get("/events", 8_000), get("/events", 8_000)].map((asked) => asked.catch(() => {})));
+		await world.eventually(async () => {
+			const { pools } = JSON.parse((await get("/status.json", 20_000)).body);
+			assert.ok(pools[0].used <= 3, `${pools[0].used} sockets`);
+		});
 	});
-	await check("examples/status-web: what the viewers held is free again", async () => void assert.equal((await get("/status.json", 20_000)).status, 200));
 	await stood();
 	await board.close();
 }
