@@ -5,7 +5,7 @@ import type { NetcheckReport } from "./path/netcheck.js";
 export interface NetworkReport extends NetcheckReport {
 	/** Relay regions that answered, the nearest first. */
 	regions: { region: number; code: string; latencyMS: number }[];
-	/** UDP endpoint that the router forwards to us, "" = none. */
+	/** UDP endpoint that the router forwards to us, "" when there is none. */
 	portMapping: string;
 	/** Whether the router answered by NAT-PMP; undefined = it was not asked. */
 	pmp: boolean | undefined;

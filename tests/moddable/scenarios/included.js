@@ -1,5 +1,5 @@
 /**
- * A new app, the one of documentation/getting-started.md, in a folder of its own: it includes the package as npm installs it, by git, and as a folder beside it, and is built for the
+ * A new app, the one of documentation/getting-started.md, in a folder of its own: it includes the package as npm installs it, by git (what is committed), and as a folder beside it, and is built for the
  * simulator; the first of them joins a tailnet.
  */
 import { execFileSync } from "node:child_process";

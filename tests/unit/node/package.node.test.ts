@@ -61,5 +61,5 @@ describe("the package", () => {
 		expect([demo.status, demo.stderr.split("\n")[0]]).toEqual([2, "the demo needs a checkout: npm start"]);
 		expect([core.status, core.stderr]).toEqual([0, ""]);
 		expect([imported.status, imported.stdout, imported.stderr]).toEqual([0, "stopped\n", ""]);
-	});
+	}, 120_000);
 });
