@@ -28,6 +28,8 @@ export interface NodeOptions {
 	advertiseRoutes?: string[];
 	/** Peer through which everything else goes. */
 	exitNode?: string;
+	/** What suspend() of the last run gave: its sessions go on. Good once. */
+	resume?: Uint8Array;
 	/** Peers with a session at the same time; the pool is fixed. */
 	peerSlots: number;
 }
