@@ -29,6 +29,7 @@ export type ErrorCode =
 	| "derp-unreachable" // no relay connection
 	| "derp-protocol" // the relay spoke something else
 	| "filter" // the packet filter does not fit or is invalid; nothing new is let in
+	| "resume" // the record of suspend() is not used: an ordinary start
 	| "netmap" // a part of the network map does not fit or is invalid
 	| "io"; // anything else the machine refused
 

@@ -9,6 +9,7 @@
  *   clock-floor    8 bytes              Unix seconds that no handshake timestamp has passed (protocol/tunnel.md §1.7)
  *   udp-port       2 bytes              bound again at the next start: peers still trust the path to it (protocol/relay.md §2.8)
  *   netmap-...     up to 4,096 bytes    the last network map (netmap/cache-values.ts)
+ *   suspend-key    32 bytes             opens the record of a node that sleeps (suspend-record.ts); there only while it does
  */
 import { equalBytes, log, openStore, randomBytes, type Store, wipe, x25519PublicKey } from "tailnet/host";
 import { TailnetError } from "./errors.js";
@@ -26,8 +27,8 @@ function newPrivateKey(): Uint8Array {
 export class Identity {
 	readonly machinePrivateKey: Uint8Array;
 	/** New at each start, never stored. */
-	readonly discoPrivateKey = newPrivateKey();
-	readonly discoPublicKey = x25519PublicKey(this.discoPrivateKey);
+	#discoPrivateKey = newPrivateKey();
+	#discoPublicKey = x25519PublicKey(this.#discoPrivateKey);
 	#nodePrivateKey: Uint8Array;
 	#nodePublicKey: Uint8Array;
 	#oldNodeKey: Uint8Array | undefined;
@@ -57,6 +58,21 @@ export class Identity {
 			set: (key, value) => this.#write(key, value),
 			delete: (key) => this.#delete(key),
 		};
+	}
+
+	get discoPrivateKey(): Uint8Array {
+		return this.#discoPrivateKey;
+	}
+
+	get discoPublicKey(): Uint8Array {
+		return this.#discoPublicKey;
+	}
+
+	/** Goes on with the disco key of a run that slept, before anybody has the new one. @param privateKey 32 bytes, kept */
+	takeDiscoKey(privateKey: Uint8Array): void {
+		wipe(this.#discoPrivateKey);
+		this.#discoPrivateKey = privateKey;
+		this.#discoPublicKey = x25519PublicKey(privateKey);
 	}
 
 	get nodePrivateKey(): Uint8Array {
@@ -148,7 +164,7 @@ export class Identity {
 		} finally {
 			wipe(this.machinePrivateKey);
 			wipe(this.#nodePrivateKey);
-			wipe(this.discoPrivateKey);
+			wipe(this.#discoPrivateKey);
 			this.wipeRetired();
 			this.#store.close?.();
 		}

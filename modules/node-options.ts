@@ -54,6 +54,8 @@ export interface NodeOptions {
 	 * @default false
 	 */
 	grants?: boolean;
+	/** What suspend() of the last run gave: its sessions go on. Good once. */
+	resume?: Uint8Array;
 	/**
 	 * Peers with a session at the same time, at most what the core was built for.
 	 * @default 256

@@ -37,7 +37,10 @@ import { PathDriver } from "./path-driver.js";
 import { peerAPIPort } from "./peerapi.js";
 import { RebindLimit } from "./rebind-limit.js";
 import { Renewal } from "./renewal.js";
+import { Resumption } from "./resumption.js";
 import { PortSet, type SocketNode } from "./socket/node.js";
+import { forgetRecord } from "./suspend-record.js";
+import { Suspension } from "./suspension.js";
 import { type Limits, limitsOf } from "./tunnel/limits.js";
 import { type Identity as TunnelIdentity, TunnelLink } from "./tunnel/link.js";
 
@@ -100,6 +103,9 @@ export class Node implements SocketNode {
 	/** Rebinds that the tunnel asks for. */
 	readonly #repair = new RebindLimit(() => this.rebind());
 	readonly #linkWatch: LinkWatch;
+	/** What became of the record that the node was started with. */
+	readonly resumption: Resumption | undefined;
+	#suspension: Suspension | undefined;
 
 	/** @throws TailnetError "store", "io" */
 	constructor(options: NodeOptions, owner: NodeOwner) {
@@ -107,6 +113,7 @@ export class Node implements SocketNode {
 		this.#owner = owner;
 		this.#identity = openIdentity(options.store);
 		const identity = this.#identity;
+		this.resumption = this.#resume();
 		this.#box = new DiscoBox(identity.discoPrivateKey);
 		this.netmap = new Netmap({
 			acceptRoutes: options.acceptRoutes === true,
@@ -295,6 +302,15 @@ export class Node implements SocketNode {
 		return this.#logout;
 	}
 
+	/** Ends what leaves the tunnel; close() is to follow. @returns the record for the next run. Rejects with a TailnetError: "store", "closed" */
+	suspend(): Promise<Uint8Array> {
+		if (!this.#suspension) {
+			this.#suspension = new Suspension();
+			this.#link.suspend();
+		}
+		return this.#suspension.record;
+	}
+
 	report(error: unknown): void {
 		if (error instanceof TailnetError && !this.#closed) this.#owner.error(error);
 		else {
@@ -334,6 +350,8 @@ export class Node implements SocketNode {
 		this.#link.close();
 		this.#box.close();
 		this.#endLogout(new TailnetError("closed", "the node was closed"));
+		this.#suspension?.close();
+		this.resumption?.drop();
 		this.#endIdentity();
 		this.#health.stop("");
 	}
@@ -376,6 +394,7 @@ export class Node implements SocketNode {
 					this.#repair.want();
 				},
 				linkNews: () => this.#linkWatch.news(),
+				suspended: (handle, session) => this.#suspended(handle, session),
 				report: (error) => this.report(error),
 			});
 		} catch (error) {
@@ -464,6 +483,7 @@ export class Node implements SocketNode {
 		this.#link.identity(this.#tunnelIdentity());
 		this.#derp.setNodeKey(this.#identity.nodePrivateKey);
 		this.#paths.nodeKeyChanged();
+		this.resumption?.drop();
 		this.#identity.wipeRetired();
 		this.#health.look();
 	}
@@ -479,6 +499,7 @@ export class Node implements SocketNode {
 		this.#hasMap = true;
 		this.#cache.mapChanged();
 		this.#apply(change, isFirst, isCached);
+		this.#adopt(false);
 	}
 
 	/** @param isFirst nothing of what is in force is told to anybody yet; @param wasCached the map before was that of the last run */
@@ -539,13 +560,50 @@ export class Node implements SocketNode {
 		this.#derp.setMap(this.netmap.derpMap.regions);
 		this.network.restoreHome(homeRegion);
 		this.#apply(change, true);
-		this.#call(recent);
+		this.#adopt(true);
+		this.#call(recent.filter((index) => this.#paths.table.peer(index)?.resumedWith === undefined));
 	}
 
 	/** Peers hear that we are there: they try again in steps of 5 s and more otherwise. */
 	#call(indexes: readonly number[]): void {
 		if (this.#closed) return;
 		for (const index of indexes.slice(0, mostReturns)) this.ping("tsmp", index, returnTimeoutMS).catch(() => {});
+	}
+
+	// ---- Sleep ----
+
+	/** In any case the sessions that an earlier run left are void from now on. */
+	#resume(): Resumption | undefined {
+		const identity = this.#identity;
+		const { resume } = this.#options;
+		try {
+			if (!resume) {
+				forgetRecord(identity.values);
+				return undefined;
+			}
+			const resumption = new Resumption(identity.values, resume, identity.nodePublicKey);
+			if (resumption.discoPrivateKey) identity.takeDiscoKey(resumption.discoPrivateKey);
+			else this.#owner.error(new TailnetError("resume", resumption.message));
+			return resumption;
+		} catch (error) {
+			this.#endIdentity();
+			throw error;
+		}
+	}
+
+	/** @param isCached the first map is that of the last run */
+	#adopt(isCached: boolean): void {
+		this.resumption?.adopt(this.netmap, isCached, (index, saved, discoHash) => this.#paths.resume(index, saved, discoHash));
+	}
+
+	#suspended(handle: number, session: Uint8Array | undefined): void {
+		const identity = this.#identity;
+		if (!session) {
+			this.#suspension?.finish(identity.values, identity.nodePublicKey, identity.discoPrivateKey, wallClockMS());
+			return;
+		}
+		const peer = this.#paths.table.find(handle);
+		if (peer) this.#suspension?.add({ nodeKey: peer.nodeKey, discoKey: peer.discoKey, endpoint: peer.endpoint.best, lastUsed: peer.lastUsed }, session);
 	}
 
 	/** Keys expire without a message. */

@@ -146,6 +146,13 @@ export class PathDriver {
 		this.#paths.session(handle, monotonicMS());
 	}
 
+	/** The parameters are those of PathTable. */
+	resume(index: number, saved: Uint8Array, discoHash: number): boolean {
+		const isResumed = this.#paths.resume(index, saved, discoHash, monotonicMS());
+		this.#arm();
+		return isResumed;
+	}
+
 	tsmp(handle: number, source: Uint8Array, payload: Uint8Array): void {
 		if (!this.#paths.tsmp(handle, source, payload)) this.#pings.tsmp(payload, monotonicMS());
 	}

@@ -56,6 +56,8 @@ size_t tn_node_vm_counters(struct tn_node *node, struct tn_counter *counters, si
 	    {"wireguardReplayed", w->replayed},
 	    {"wireguardBadInner", w->bad_inner},
 	    {"wireguardClockBound", w->clock_bound},
+	    {"wireguardInitiations", w->initiations},
+	    {"wireguardAdopted", w->adopted},
 	    {"streamsAccepted", s->accepted},
 	    {"streamsConnected", s->connected},
 	    {"streamsRefusedFull", s->refused_full},

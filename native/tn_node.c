@@ -252,9 +252,12 @@ void tn_node_destroy(struct tn_node *node)
 	if (node == NULL)
 		return;
 	while ((record = tn_ring_front(&node->commands, &length)) != NULL) {
-		size_t size;
-		if (record[0] >= TN_COMMAND_FILTER_MEMORY)
-			tn_port_free(tn_node_memory(record, &size));
+		if (record[0] >= TN_COMMAND_FILTER_MEMORY) {
+			size_t size;
+			uint8_t *memory = tn_node_memory(record, &size);
+			tn_wipe(memory, size);
+			tn_port_free(memory);
+		}
 		tn_wipe(record, length);
 		tn_ring_pop(&node->commands);
 	}
@@ -264,6 +267,8 @@ void tn_node_destroy(struct tn_node *node)
 		tn_port_free(node->readers[i].parser);
 	tn_port_free(node->rest);
 	close_crossing(node);
+	if (node->tunnel.is_suspended)
+		tn_wipe(node->events.ring.bytes, TN_EVENT_RING); /* sessions that nobody read */
 	tn_port_free(node->commands.bytes);
 	tn_wipe(node, sizeof *node);
 	tn_port_free(node);
@@ -326,7 +331,7 @@ static void take_commands(struct tn_node *node)
 			continue;
 		}
 		tn_node_command(node, record, length);
-		if (record[0] == TN_COMMAND_IDENTITY)
+		if (tn_node_is_secret(record))
 			tn_wipe(record, length);
 		tn_ring_pop(&node->commands);
 	}

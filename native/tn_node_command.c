@@ -69,6 +69,11 @@ uint8_t *tn_node_memory(const uint8_t *record, size_t *length)
 	return memory;
 }
 
+bool tn_node_is_secret(const uint8_t *record)
+{
+	return record[0] == TN_COMMAND_IDENTITY || record[0] == TN_COMMAND_PEER;
+}
+
 static void filter_memory(struct tn_node *node, const uint8_t *record)
 {
 	size_t size;
@@ -157,6 +162,9 @@ static void command(struct tn_node *node, const uint8_t *record, size_t length)
 		if (tn_tunnel_subnets(tunnel, record, length))
 			tn_node_visit(node, check_subnets);
 		break;
+	case TN_COMMAND_SUSPEND:
+		tn_tunnel_suspend(tunnel);
+		break;
 	case TN_COMMAND_PEER_REMOVE:
 		if (rest >= 4)
 			tn_tunnel_peer_remove(tunnel, tn_load32le(record + HANDLE_AT));
@@ -214,6 +222,8 @@ void tn_node_command(struct tn_node *node, const uint8_t *record, size_t length)
 {
 	uint8_t *memory = unwrap(&record, &length);
 	command(node, record, length);
+	if (memory != NULL && tn_node_is_secret(memory))
+		tn_wipe(memory, length);
 	tn_port_free(memory);
 }
 

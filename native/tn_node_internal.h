@@ -63,6 +63,9 @@ void tn_node_close_socket(struct tn_socket *socket, bool is_abort);
 /** The memory that a command's record refers to. */
 uint8_t *tn_node_memory(const uint8_t *record, size_t *length);
 
+/** Whether a command may hold keys. */
+bool tn_node_is_secret(const uint8_t *record);
+
 /** Tunnel thread: runs work(node) where lwIP may be called. */
 void tn_node_visit(struct tn_node *node, void (*work)(struct tn_node *node));
 

@@ -183,13 +183,15 @@ static struct tn_socket *next_socket(struct tn_node *node)
 static size_t next_event(struct tn_node *node, uint8_t *buffer, size_t size)
 {
 	uint32_t length;
-	const uint8_t *record;
+	uint8_t *record;
 	while ((record = tn_ring_front(&node->events.ring, &length)) != NULL) {
 		bool fits = length <= size;
 		if (fits)
 			memcpy(buffer, record, length);
 		else
 			node->too_large++;
+		if (record[0] == TN_EVENT_SUSPENDED)
+			tn_wipe(record, length);
 		tn_ring_pop(&node->events.ring);
 		if (fits)
 			return length;

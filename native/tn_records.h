@@ -21,9 +21,11 @@ enum tn_command {
 	TN_COMMAND_IDENTITY = 1,
 	/* 4: a compiled filter block (tn_filter.h), or nothing: block everything. flags: bit 0 shields up. */
 	TN_COMMAND_FILTER = 2,
-	/* flags: bit 0 jailed. 16-bit: home DERP region (0 none).
+	/* flags: bit 0 jailed, bit 1 a session of an earlier run comes with it. 16-bit: home DERP region (0 none).
 	 * 4: handle u32, public key 32, v4 masquerade 4, v6 masquerade 16 (our address towards this peer, 0 = none),
 	 * capability count u16, prefix count u16, then u16 capability ids, then prefixes: address 16, bits u8 (v4: 96..128), flags u8 (bit 0: a single address of the peer itself).
+	 * With bit 1, after the prefixes: endpoint 18 (zero port: none), which is not trusted yet, session 96 (tn_wireguard.h), with its age of now. Both are ignored when
+	 * the peer has a session.
 	 * Creates the peer in its slot or, same public key, replaces its prefixes and keeps the session. */
 	TN_COMMAND_PEER = 3,
 	/* 4: handle u32. Erases everything of the peer. */
@@ -50,6 +52,9 @@ enum tn_command {
 	/* 4: prefixes, 18 bytes each: address 16, bits u8 (v4: 96..128), pad. The subnets that control has given us to forward to, instead of those before.
 	 * Nothing happens where the core was built without (TN_SUBNET). */
 	TN_COMMAND_SUBNETS = 14,
+
+	/* Nothing leaves or is taken in from now on; the sessions are told by TN_EVENT_SUSPENDED. */
+	TN_COMMAND_SUSPEND = 15,
 
 	/* Sockets. 16-bit: port (remote for connect, local for listen and bind). flags: bit 0 nodelay. */
 	TN_COMMAND_TCP_CONNECT = 32, /* 4: socket u32, address 16 */
@@ -78,6 +83,7 @@ enum tn_event {
 	TN_EVENT_UDP_ERROR = 11, /* flags: 1 unreachable (4: endpoint 18), 2 socket dead (rebind wanted) */
 	TN_EVENT_MAPPING = 12,   /* 4: endpoint 18, datagram: an answer about port mappings (tn_classify_is_mapping) */
 	TN_EVENT_LINK = 13,      /* an address or a route of this machine may have changed */
+	TN_EVENT_SUSPENDED = 14, /* flags 0, 4: handle u32, session 96 (tn_wireguard.h); wiped as soon as it is read. flags 1: there are no more */
 
 	TN_EVENT_CONNECTED = 32, /* 4: socket u32 */
 	TN_EVENT_READABLE = 33,  /* 4: socket u32, u32 bytes in the receive ring */

@@ -34,3 +34,18 @@ bool tn_replay_accept(struct tn_replay *window, uint64_t counter)
 	*bits |= bit;
 	return true;
 }
+
+uint64_t tn_replay_next(const struct tn_replay *window)
+{
+	return window->last > 0 || (window->blocks[0] & 1) != 0 ? window->last + 1 : 0;
+}
+
+void tn_replay_refuse_below(struct tn_replay *window, uint64_t next)
+{
+	tn_replay_reset(window);
+	if (next == 0)
+		return;
+	window->last = next - 1;
+	memset(window->blocks, 0xff, sizeof window->blocks);
+	window->blocks[(window->last >> 6) & (TN_REPLAY_BLOCKS - 1)] = UINT64_MAX >> (63 - (window->last & 63));
+}

@@ -32,4 +32,10 @@ void tn_replay_reset(struct tn_replay *window);
  */
 bool tn_replay_accept(struct tn_replay *window, uint64_t counter);
 
+/** The counter after the highest accepted one; 0 when none was. */
+uint64_t tn_replay_next(const struct tn_replay *window);
+
+/** Makes a window that refuses every counter below next, whether it was accepted before or not. */
+void tn_replay_refuse_below(struct tn_replay *window, uint64_t next);
+
 #endif

@@ -23,6 +23,9 @@
 #define PEER_COUNTS 60
 #define PEER_LISTS 64
 #define PREFIX_SIZE 18
+#define PEER_JAILED 1
+#define PEER_SAVED 2
+#define SAVED_SIZE (TN_ENDPOINT + TN_WG_SAVED_SIZE)
 
 /* TN_COMMAND_PATH */
 #define PATH_ENDPOINT 8
@@ -105,7 +108,7 @@ static bool take_address4(uint8_t out[16], const uint8_t ip4[4])
 
 bool tn_tunnel_identity(struct tn_tunnel *tunnel, const uint8_t *record, size_t length)
 {
-	if (length < IDENTITY_SIZE)
+	if (length < IDENTITY_SIZE || tunnel->is_suspended)
 		return false;
 	const uint8_t *private_key = record + TN_RECORD_HEAD;
 	uint64_t unix_ms = tn_load64le(record + IDENTITY_CLOCK);
@@ -186,13 +189,15 @@ void tn_tunnel_session_drop(struct tn_tunnel *tunnel, uint32_t handle)
 
 bool tn_tunnel_peer(struct tn_tunnel *tunnel, const uint8_t *record, size_t length)
 {
-	if (length < PEER_LISTS)
+	if (length < PEER_LISTS || tunnel->is_suspended)
 		return false;
 	uint32_t handle = tn_load32le(record + 4);
 	unsigned slot = handle & 0xffff;
 	size_t capabilities = tn_load16le(record + PEER_COUNTS);
 	size_t prefixes = tn_load16le(record + PEER_COUNTS + 2);
-	if (slot >= TN_PEERS || length < PEER_LISTS + 2 * capabilities + PREFIX_SIZE * prefixes)
+	size_t saved_at = PEER_LISTS + 2 * capabilities + PREFIX_SIZE * prefixes;
+	bool has_saved = (record[1] & PEER_SAVED) != 0;
+	if (slot >= TN_PEERS || length < saved_at + (has_saved ? SAVED_SIZE : 0))
 		return false;
 	struct tn_peer *peer = &tunnel->peers[slot];
 	if (peer->used && memcmp(peer->public_key, record + PEER_KEY, 32) != 0)
@@ -212,7 +217,7 @@ bool tn_tunnel_peer(struct tn_tunnel *tunnel, const uint8_t *record, size_t leng
 		memcpy(peer->public_key, record + PEER_KEY, 32);
 	}
 	peer->generation = (uint16_t)(handle >> 16);
-	peer->jailed = record[1] & 1;
+	peer->jailed = record[1] & PEER_JAILED;
 	peer->home_region = tn_load16le(record + 2);
 	peer->has_masquerade4 = take_address4(peer->masquerade4, record + PEER_MASQUERADE4);
 	memcpy(peer->masquerade6, record + PEER_MASQUERADE6, 16);
@@ -232,6 +237,8 @@ bool tn_tunnel_peer(struct tn_tunnel *tunnel, const uint8_t *record, size_t leng
 		else if ((prefix[17] & TN_ROUTE_SINGLE) != 0 && peer->address_count < TN_PEER_ADDRESSES)
 			memcpy(peer->addresses[peer->address_count++], prefix, 16);
 	}
+	if (has_saved)
+		tn_tunnel_adopt(tunnel, slot, record + saved_at);
 	return true;
 }
 
@@ -362,6 +369,8 @@ void tn_tunnel_note(struct tn_tunnel *tunnel, unsigned slot, uint8_t flags, uint
 
 uint64_t tn_tunnel_tick(struct tn_tunnel *tunnel)
 {
+	if (tunnel->is_suspended)
+		return tn_tunnel_tell_sessions(tunnel);
 	if (tunnel->now >= tn_wg_next_deadline(&tunnel->wg))
 		tn_wg_tick(&tunnel->wg, tunnel->now);
 	if (tunnel->activity_pending && tunnel->now >= tunnel->activity_due) {

@@ -6,7 +6,7 @@
  *   path   UDP while the endpoint is trusted; UDP and DERP when it is not any more; DERP without one
  *
  * Everything here runs on the tunnel thread. What the VM must know goes into events. The files: tn_tunnel.c (identity, peers, time),
- * tn_tunnel_in.c, tn_tunnel_answer.c (TSMP and echo), tn_tunnel_out.c.
+ * tn_tunnel_in.c, tn_tunnel_answer.c (TSMP and echo), tn_tunnel_out.c, tn_tunnel_suspend.c.
  */
 #ifndef TN_TUNNEL_H
 #define TN_TUNNEL_H
@@ -90,6 +90,8 @@ struct tn_tunnel {
 	uint64_t now; /* milliseconds; set by the owner before each turn */
 
 	bool has_key, has_address4, has_address6, shields_up;
+	bool is_suspended;
+	uint16_t suspended_next; /* slot whose session is told next; beyond the last: that there are no more */
 	uint8_t disco_key[32];
 	uint8_t address4[16], address6[16];
 	uint16_t peerapi4, peerapi6;
@@ -164,6 +166,17 @@ bool tn_tunnel_is_own(const struct tn_tunnel *tunnel, const uint8_t address[16])
 
 /** Whether 16 bytes are an address in one of the subnets that we forward to; never where the core was built without. */
 bool tn_tunnel_is_subnet(const struct tn_tunnel *tunnel, const uint8_t address[16]);
+
+/* ---- Sleep (tn_tunnel_suspend.c) ---- */
+
+/** Sends what is sealed already, and ends the tunnel: nothing leaves or is taken in any more, whatever it is given. */
+void tn_tunnel_suspend(struct tn_tunnel *tunnel);
+
+/** Tells the sessions of a suspended tunnel, as far as the ring of events has room. @return when it wants to be called next */
+uint64_t tn_tunnel_tell_sessions(struct tn_tunnel *tunnel);
+
+/** @param saved endpoint 18, session 96, as in TN_COMMAND_PEER */
+void tn_tunnel_adopt(struct tn_tunnel *tunnel, unsigned slot, const uint8_t *saved);
 
 /* ---- In (tn_tunnel_in.c) ---- */
 

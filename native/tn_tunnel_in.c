@@ -181,6 +181,8 @@ static void receive_derp(struct tn_tunnel *tunnel, const struct tn_origin *origi
 void tn_tunnel_receive(struct tn_tunnel *tunnel, const struct tn_origin *origin, uint8_t *datagram, size_t length)
 {
 	bool geneve = false;
+	if (tunnel->is_suspended)
+		return;
 	if (origin->region != 0) {
 		receive_derp(tunnel, origin, datagram, length);
 		return;

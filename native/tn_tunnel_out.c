@@ -40,7 +40,7 @@ uint8_t *tn_tunnel_place(struct tn_tunnel *tunnel)
 
 void tn_tunnel_send_raw(struct tn_tunnel *tunnel, const uint8_t endpoint[TN_ENDPOINT], const uint8_t *datagram, size_t length)
 {
-	if (length == 0 || length > tunnel->out.size || length > TN_OUT_RUN_BYTES || tn_load16be(endpoint + 16) == 0)
+	if (length == 0 || length > tunnel->out.size || length > TN_OUT_RUN_BYTES || tn_load16be(endpoint + 16) == 0 || tunnel->is_suspended)
 		return;
 	make_room(tunnel, length);
 	memmove(tn_out_place(&tunnel->out), datagram, length);
@@ -50,6 +50,8 @@ void tn_tunnel_send_raw(struct tn_tunnel *tunnel, const uint8_t endpoint[TN_ENDP
 
 void tn_tunnel_send_derp(struct tn_tunnel *tunnel, uint16_t region, const uint8_t key[32], const uint8_t *packet, size_t length, bool is_disco)
 {
+	if (tunnel->is_suspended)
+		return;
 	tunnel->counters.derp_out++;
 	if (tn_relay_send(&tunnel->relay, region, key, packet, length, is_disco, tunnel->now) &&
 	    !tn_events_put(tunnel->events, TN_EVENT_DERP_READY, 0, region, NULL, 0, NULL, 0))

@@ -16,7 +16,7 @@
  * stores numbers. So: receive a batch, seal what flows, then `if (now >= tn_wg_next_deadline(wg)) tn_wg_tick(wg, now)`.
  *
  * Time is milliseconds of a monotonic clock and never goes back. The files: tn_wireguard.c (peers and packets), tn_wireguard_handshake.c
- * (handshake messages, load), tn_wireguard_session.c (keypairs and indices), tn_wireguard_timers.c.
+ * (handshake messages, load), tn_wireguard_session.c (keypairs and indices), tn_wireguard_timers.c, tn_wireguard_saved.c (sessions that outlive the device).
  */
 #ifndef TN_WIREGUARD_H
 #define TN_WIREGUARD_H
@@ -135,6 +135,8 @@ struct tn_wg_counters {
 	uint32_t replayed;    /* duplicates by UDP and DERP are normal */
 	uint32_t bad_inner;   /* inner length fields */
 	uint32_t clock_bound; /* initiations not sent because the timestamp would pass the bound */
+	uint32_t initiations; /* sent */
+	uint32_t adopted;     /* sessions of an earlier run */
 };
 
 struct tn_wg_remembered {
@@ -270,6 +272,43 @@ void tn_wg_tick(struct tn_wg *wg, uint64_t now);
 
 /** When tn_wg_tick wants to be called next; TN_WG_NO_DEADLINE when nothing is pending. May be too early, never too late. */
 uint64_t tn_wg_next_deadline(const struct tn_wg *wg);
+
+/* ---- Sessions that outlive the device (tn_wireguard_saved.c) ---- */
+
+/**
+ * One session, given away by one device and adopted by another:
+ *
+ *   bytes 0..31   send key
+ *   bytes 32..63  receive key
+ *   bytes 64..67  local index, LE32
+ *   bytes 68..71  remote index, LE32
+ *   bytes 72..79  next counter to send, LE64: TN_WG_SAVED_MARGIN ahead of the one that was next
+ *   bytes 80..87  next counter to receive, LE64: below it nothing is accepted any more
+ *   bytes 88..91  age in milliseconds, LE32
+ *   byte  92      bit 0: we initiated it
+ *   bytes 93..95  0
+ */
+#define TN_WG_SAVED_SIZE 96
+#define TN_WG_SAVED_AGE 88
+
+/** Counters that are given up between two devices: more than a device could send if it went on for a while after it gave its sessions away. */
+#define TN_WG_SAVED_MARGIN 65536u
+
+/** Ends the device, but for its current sessions, which wait for tn_wg_save: nothing is received or sealed any more, and no timer runs. */
+void tn_wg_suspend(struct tn_wg *wg);
+
+/**
+ * Gives away the session of a peer of a suspended device. The device's own copy stays until tn_wg_wipe, of no use.
+ * @param saved out: holds secrets, wipe it
+ * @return false when there is none that may be used: it is too old, or a handshake of the peer's was about to replace it
+ */
+bool tn_wg_save(const struct tn_wg *wg, unsigned slot, uint64_t now, uint8_t saved[TN_WG_SAVED_SIZE]);
+
+/**
+ * Makes a saved session the current one of a peer, with its age (bytes 88..91) brought up to date by the caller, who sees to it that it is adopted once.
+ * @return false when the peer has a session by now, when that one is too old, or when its index is in use
+ */
+bool tn_wg_adopt(struct tn_wg *wg, unsigned slot, const uint8_t saved[TN_WG_SAVED_SIZE], uint64_t now);
 
 /** Bytes of zero padding after an inner packet; mtu 0: no cap. §1.8 */
 size_t tn_wg_padding(size_t length, size_t mtu);

@@ -29,6 +29,9 @@ void tn_wg_session_begin(struct tn_wg *wg, unsigned slot, const struct tn_sessio
 /** The next keypair was used by the initiator: it becomes the current one. */
 void tn_wg_session_promote(struct tn_wg *wg, struct tn_wg_peer *peer);
 
+/** Takes the current keypair out of use, for tn_wg_save: it is the previous one then, and the only one. None is left when the next one was not confirmed yet. */
+void tn_wg_session_suspend(struct tn_wg *wg, struct tn_wg_peer *peer);
+
 /** Erases the handshake in flight and frees its index. */
 void tn_wg_handshake_drop(struct tn_wg *wg, struct tn_wg_peer *peer);
 

@@ -88,6 +88,17 @@ void tn_wg_session_promote(struct tn_wg *wg, struct tn_wg_peer *peer)
 	peer->next = TN_WG_NO_KEYPAIR;
 }
 
+void tn_wg_session_suspend(struct tn_wg *wg, struct tn_wg_peer *peer)
+{
+	/* The peer may send under the next keys from any moment on: without them it would speak to nobody until it notices. */
+	if (peer->next != TN_WG_NO_KEYPAIR)
+		drop(wg, peer, &peer->current);
+	drop(wg, peer, &peer->next);
+	drop(wg, peer, &peer->previous);
+	peer->previous = peer->current;
+	peer->current = TN_WG_NO_KEYPAIR;
+}
+
 void tn_wg_handshake_drop(struct tn_wg *wg, struct tn_wg_peer *peer)
 {
 	if (peer->handshake.state == TN_HANDSHAKE_INITIATION_CREATED)

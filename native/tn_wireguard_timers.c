@@ -63,6 +63,7 @@ bool tn_wg_start_handshake(struct tn_wg *wg, unsigned slot, bool retry, uint64_t
 		tn_wg_index_free(wg, local_index);
 		return false;
 	}
+	wg->counters.initiations++;
 	tn_cookie_add_macs(&peer->cookie, &peer->remote.cookie, message, TN_INITIATION_SIZE, now);
 	peer->handshake_allowed_at = now + TN_WG_REKEY_TIMEOUT_MS;
 	peer->send_keepalive_at = 0;

@@ -97,14 +97,15 @@ static bool write_all(int fd, const uint8_t *value, size_t length)
 	return fsync(fd) == 0;
 }
 
-/** The name of a file lasts only when its folder was flushed. */
-static void flush_folder(const struct tn_store *store)
+/** The name of a file lasts, and its end does, only when its folder was flushed. A file system that cannot do that (EINVAL) needs it not. */
+static bool flush_folder(const struct tn_store *store)
 {
 	int fd = open(store->folder, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return;
-	fsync(fd);
+		return false;
+	bool is_flushed = fsync(fd) == 0 || errno == EINVAL;
 	close(fd);
+	return is_flushed;
 }
 
 bool tn_store_set(struct tn_store *store, const char *key, const uint8_t *value, size_t length)
@@ -122,8 +123,7 @@ bool tn_store_set(struct tn_store *store, const char *key, const uint8_t *value,
 		unlink(other);
 		return false;
 	}
-	flush_folder(store);
-	return true;
+	return flush_folder(store);
 }
 
 bool tn_store_delete(struct tn_store *store, const char *key)
@@ -133,8 +133,7 @@ bool tn_store_delete(struct tn_store *store, const char *key)
 		return false;
 	if (unlink(path) != 0 && errno != ENOENT)
 		return false;
-	flush_folder(store);
-	return true;
+	return flush_folder(store);
 }
 
 void tn_store_close(struct tn_store *store)

@@ -1,6 +1,6 @@
 /*
  * Stores as folders with a file a value, which only their owner and the system may read. A set writes another file, flushes it, and moves it over the old one:
- * after a crash at any moment there is the old value or the new one.
+ * after a crash at any moment there is the old value or the new one. A delete moves the value away in the same way, since the system deletes when it pleases.
  *
  * A name with a slash, a backslash or a colon is a path; any other is a folder in %LOCALAPPDATA%\tailnet. The system does not tell "Key" from "key": keys that
  * differ in that only are one.
@@ -123,8 +123,13 @@ bool tn_store_set(struct tn_store *store, const char *key, const uint8_t *value,
 
 bool tn_store_delete(struct tn_store *store, const char *key)
 {
-	WCHAR path[PATH_SIZE];
-	return make_path(store, key, L"", path) && (DeleteFileW(path) || GetLastError() == ERROR_FILE_NOT_FOUND);
+	WCHAR path[PATH_SIZE], other[PATH_SIZE];
+	if (!make_path(store, key, L"", path) || !make_path(store, key, L".new", other))
+		return false;
+	if (!MoveFileExW(path, other, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH))
+		return GetLastError() == ERROR_FILE_NOT_FOUND;
+	DeleteFileW(other);
+	return true;
 }
 
 void tn_store_close(struct tn_store *store)

@@ -53,6 +53,8 @@ export class ActivePeer implements EndpointOutput {
 	readonly endpoint: Endpoint;
 	/** The tunnel has a PEER record for the slot. */
 	configured = false;
+	/** CRC-32 of the disco key that the peer had in the run before, while its session of that run is in use. */
+	resumedWith: number | undefined;
 	/** Last packet to or from the peer, or question for it; decides who makes room. */
 	lastUsed: number;
 	/** Bytes of WireGuard, as the tunnel reported. */

@@ -107,6 +107,15 @@ export class Candidates {
 		return "new";
 	}
 
+	/** An address that was proven in the run before: kept as one learned just now. @returns undefined when there is no room for it */
+	recall(address: string, now: number): Candidate | undefined {
+		const known = this.#byAddress.get(address);
+		if (known || !isUsable(address)) return known;
+		const candidate = this.#add(address, now, "");
+		if (candidate) candidate.lastGotPing = now;
+		return candidate;
+	}
+
 	/** Whether the candidate's time is over; if so it is gone. */
 	expire(address: string, candidate: Candidate, now: number): boolean {
 		return shouldDelete(candidate, now) && this.#byAddress.delete(address);

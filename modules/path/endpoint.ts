@@ -19,6 +19,7 @@
  *   best is unreachable          -                          best gone, its history forgotten, N        the same
  *   connectivity changed         histories forgotten        also best gone, N                          also best gone, N
  *   endpoints, home region       updated                    N if best's candidate goes                 the same
+ *   resume, of the run before    best = x, U; P(x)          -                                          -
  *   expired                      nothing is sent            the same                                   the same
  *   reset                        all forgotten              N                                          N
  *
@@ -261,6 +262,17 @@ export class Endpoint {
 		if (trusted) this.#send(this.best, token, now);
 		else for (const [address] of this.candidates) if (this.#sent.size < SENT_MAX) this.#send(address, token, now);
 		this.#touch(now);
+	}
+
+	/** The run before reached the peer at an address: packets go there as well as by DERP until it answers, or fails to. */
+	resume(address: string, now: number): void {
+		this.tick(now);
+		const candidate = this.expired || this.#best ? undefined : this.candidates.recall(address, now);
+		if (!candidate) return;
+		this.#best = { address, latencyMS: 0, relayed: false, wireMTU: WIRE_MTU, at: now };
+		this.#trustUntil = Math.max(0, now - 1);
+		this.#output.pathChanged();
+		this.#discover(address, candidate, now);
 	}
 
 	/** Nobody waits for the answer of ask() any more. */

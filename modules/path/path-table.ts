@@ -7,11 +7,13 @@
  *   activity, unreachable                  that peer's machine
  *   DISCO                                  DiscoReceiver, which activates peers here; only a peer without traffic makes room
  *   TSMP advertisement                     the peer's disco key; its session stays
+ *   session of the run before              PEER with it, PATH with the address of then
  *   netmap change                          PEER again, or removal; another disco key: SESSION_DROP, the peer restarted
  *
  * A slot is reserved as soon as the peer has a machine; the PEER record goes when the tunnel wants the peer. Source: protocol/paths.md §5, §7.1;
  * protocol/tunnel.md §3.3.
  */
+import { crc32 } from "tailnet/host";
 import { bytesKey, type DiscoBox } from "../disco/box.js";
 import { endpointToText, parseAddress, parseEndpoint } from "../netmap/address.js";
 import type { NetmapChange, NetmapLookup } from "../netmap/types.js";
@@ -149,7 +151,7 @@ export class PathTable {
 	}
 
 	activity(handle: number, activity: Activity, now: number): void {
-		const peer = this.#find(handle);
+		const peer = this.find(handle);
 		if (!peer) return;
 		this.#now = now;
 		peer.lastUsed = now;
@@ -160,7 +162,7 @@ export class PathTable {
 
 	/** The tunnel has had no new session with the peer for 540 s. */
 	peerIdle(handle: number, now: number): void {
-		const peer = this.#find(handle);
+		const peer = this.find(handle);
 		if (!peer) return;
 		if (peer.endpoint.isIdle) {
 			this.#remove(peer);
@@ -172,10 +174,30 @@ export class PathTable {
 
 	/** A WireGuard session was made. */
 	session(handle: number, now: number): void {
-		const peer = this.#find(handle);
+		const peer = this.find(handle);
 		if (!peer) return;
 		peer.lastUsed = now;
 		peer.sessionAt = now;
+		peer.resumedWith = undefined;
+	}
+
+	/**
+	 * A peer's session of the run before goes on.
+	 * @param saved endpoint 18, session 96 (native/tn_records.h)
+	 * @param discoHash CRC-32 of the disco key that the peer had then
+	 * @returns false when the peer cannot be reached, or no slot is free for it
+	 */
+	resume(index: number, saved: Uint8Array, discoHash: number, now: number): boolean {
+		const peer = this.#activate(index, now, EVICT_FOR_PACKET_MS);
+		if (!peer) return false;
+		peer.lastUsed = now;
+		peer.configured = true;
+		peer.resumedWith = discoHash;
+		this.#sendPeer(peer, saved);
+		const hasEndpoint = saved[ENDPOINT_BYTES - 2] !== 0 || saved[ENDPOINT_BYTES - 1] !== 0;
+		if (hasEndpoint) peer.endpoint.resume(endpointToText(saved), now);
+		if (peer.endpoint.best === "") peer.sendPath();
+		return true;
 	}
 
 	/**
@@ -185,7 +207,7 @@ export class PathTable {
 	 */
 	tsmp(handle: number, source: Uint8Array, payload: Uint8Array): boolean {
 		if (payload[0] !== TSMP_ADVERTISEMENT || payload.length < 1 + KEY_BYTES) return false;
-		const peer = this.#find(handle);
+		const peer = this.find(handle);
 		const { netmap, box } = this.#options;
 		if (!peer || netmap.peers.findByAddress(source) !== peer.index) return true;
 		const key = payload.slice(1, 1 + KEY_BYTES);
@@ -203,7 +225,10 @@ export class PathTable {
 
 	// ---- From the netmap and our own side ----
 
-	/** @param keepsSessions the map before was that of our last run: a peer that has another disco key had it already when this run's session was made */
+	/**
+	 * @param keepsSessions the map before was that of our last run: a peer that has another disco key had it already when this run's session was made. One that was
+	 * resumed is kept if the peer had it when we slept
+	 */
 	netmapChanged(change: NetmapChange, now: number, keepsSessions = false): void {
 		this.#now = now;
 		for (const index of change.removed) this.#removeIndex(index);
@@ -283,15 +308,16 @@ export class PathTable {
 
 	// ---- Slots ----
 
+	/** The machine of a handle. */
+	find(handle: number): ActivePeer | undefined {
+		const peer = this.#slots[handle & 0xffff];
+		return peer?.handle === handle ? peer : undefined;
+	}
+
 	/** A peer without disco key is unreachable both ways, DERP included, as it is for everybody else (protocol/paths.md §5.10). */
 	#isReachable(index: number): boolean {
 		const { peers } = this.#options.netmap;
 		return peers.usable(index) && peers.discoKey(index) !== undefined;
-	}
-
-	#find(handle: number): ActivePeer | undefined {
-		const peer = this.#slots[handle & 0xffff];
-		return peer?.handle === handle ? peer : undefined;
 	}
 
 	#activate(index: number, now: number, evictSilentMS: number): ActivePeer | undefined {
@@ -326,7 +352,8 @@ export class PathTable {
 		peer.sendPath();
 	}
 
-	#sendPeer(peer: ActivePeer): void {
+	/** @param saved the peer's session of the run before, with its endpoint */
+	#sendPeer(peer: ActivePeer, saved?: Uint8Array): void {
 		const { netmap, tunnel } = this.#options;
 		const view = netmap.peers.view(peer.index);
 		if (!view) return;
@@ -339,6 +366,7 @@ export class PathTable {
 			masqueradeV6: view.masquerade6 === undefined ? undefined : parseAddress(view.masquerade6),
 			capabilities: Array.from(netmap.capabilityIDs(peer.index)),
 			prefixes: netmap.prefixes(peer.index),
+			saved,
 		});
 	}
 
@@ -385,7 +413,10 @@ export class PathTable {
 		this.#options.box.forget(peer.discoKey);
 		peer.discoKey = key.slice();
 		// The path is kept: it fails to be confirmed if the peer has moved. Its WireGuard session died with the process that had the old key.
-		if (peer.configured && !keepsSession) this.#options.tunnel.sessionDrop(peer.handle);
+		const isKept = peer.resumedWith === undefined ? keepsSession : peer.resumedWith === crc32(key, key.length);
+		if (isKept || !peer.configured) return;
+		peer.resumedWith = undefined;
+		this.#options.tunnel.sessionDrop(peer.handle);
 	}
 
 	#readEndpoints(peer: ActivePeer, now: number): void {

@@ -42,6 +42,8 @@ export interface PeerRecord {
 	capabilities: readonly number[];
 	/** 18 bytes a prefix: address 16, bits 1 (IPv4: 96..128), flags 1 (bit 0: a single address of the peer itself). */
 	prefixes: Uint8Array;
+	/** A session of the run before: endpoint 18, session 96 (native/tn_records.h). Holds secrets. */
+	saved?: Uint8Array | undefined;
 }
 
 export interface Activity {
@@ -76,6 +78,8 @@ export interface TunnelEvents {
 	socketsDead(): void;
 	/** An address or a route of this machine may have changed. */
 	linkNews(): void;
+	/** One of the sessions of a tunnel that was suspended, 96 bytes, wiped after the call; undefined: there are no more. */
+	suspended(handle: number, session: Uint8Array | undefined): void;
 	/** An exception left a callback. */
 	report(error: unknown): void;
 }
@@ -93,6 +97,9 @@ export interface SocketEvents {
 }
 
 const endpointBytes = 18;
+/** In Event.suspended. */
+const sessionAt = 8;
+const sessionBytes = 96;
 /** Commands that wait, above which packets are lost. */
 const waitingForPackets = 256;
 
@@ -144,7 +151,7 @@ export class TunnelLink {
 
 	peer(peer: PeerRecord): void {
 		const record = this.#writer
-			.begin(Command.peer, peer.jailed ? 1 : 0, peer.homeRegion)
+			.begin(Command.peer, (peer.jailed ? 1 : 0) | (peer.saved ? 2 : 0), peer.homeRegion)
 			.u32(peer.handle)
 			.bytes(peer.publicKey);
 		if (peer.masqueradeV4) record.bytes(peer.masqueradeV4.subarray(12));
@@ -153,7 +160,10 @@ export class TunnelLink {
 		else record.zeros(16);
 		record.u16(peer.capabilities.length).u16(peer.prefixes.length / 18);
 		for (const capability of peer.capabilities) record.u16(capability);
-		this.#send(record.bytes(peer.prefixes).end());
+		record.bytes(peer.prefixes);
+		if (peer.saved) record.bytes(peer.saved);
+		this.#send(record.end());
+		if (peer.saved) this.#writer.wipe();
 	}
 
 	peerRemove(handle: number): void {
@@ -217,6 +227,11 @@ export class TunnelLink {
 
 	sessionDrop(handle: number): void {
 		this.#send(this.#writer.begin(Command.sessionDrop).u32(handle).end());
+	}
+
+	/** Nothing leaves from now on; TunnelEvents.suspended tells the sessions. */
+	suspend(): void {
+		this.#send(this.#writer.begin(Command.suspend).end());
 	}
 
 	/** @param prefixes that are forwarded to from now on, 18 bytes each (Netmap.subnets) */
@@ -318,10 +333,10 @@ export class TunnelLink {
 		if (this.#waiting.length > 0 || !this.#tunnel.send(record)) this.#waiting.push(record.slice());
 	}
 
-	/** The first commands that waited are not needed any more; there may be a private key in them. */
+	/** The first commands that waited are not needed any more; there may be keys in them. */
 	#forget(count: number): void {
 		if (count === 0) return;
-		for (const record of this.#waiting.slice(0, count)) if (record[0] === Command.identity) wipe(record);
+		for (const record of this.#waiting.slice(0, count)) if (record[0] === Command.identity || record[0] === Command.peer) wipe(record);
 		this.#waiting = this.#waiting.slice(count);
 	}
 
@@ -410,6 +425,23 @@ export class TunnelLink {
 			case Event.link:
 				events.linkNews();
 				break;
+			case Event.suspended:
+				this.#suspended(flags === 0, length);
+				break;
+		}
+	}
+
+	#suspended(isSession: boolean, length: number): void {
+		if (!isSession) {
+			this.#events.suspended(0, undefined);
+			return;
+		}
+		if (length !== sessionAt + sessionBytes) return;
+		const session = this.#buffer.subarray(sessionAt, length);
+		try {
+			this.#events.suspended(this.#view.getUint32(4, true), session);
+		} finally {
+			wipe(session);
 		}
 	}
 

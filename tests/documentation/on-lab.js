@@ -1,15 +1,22 @@
 /* What snippets import as "tailnet": the built package, on a lab with a peer called laptop. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import Tailnet from "../../dist/modules/tailnet.js";
 import { startLab } from "../../dist/tests/lab/lab.js";
 
 export * from "../../dist/modules/tailnet.js";
 
 let lab;
+/** Folder of the stores of one snippet's nodes. */
+let stores;
 const nodes = [];
 
 export default class extends Tailnet {
 	constructor(options) {
-		super({ ...options, controlURL: lab.controlURL, authKey: lab.authKey, authorities: [lab.authorityPEM], store: undefined });
+		stores ??= mkdtempSync(join(tmpdir(), "tailnet-documentation-"));
+		const store = options.store === undefined ? undefined : join(stores, options.store);
+		super({ ...options, controlURL: lab.controlURL, authKey: lab.authKey, authorities: [lab.authorityPEM], store });
 		nodes.push(this);
 	}
 }
@@ -74,6 +81,8 @@ export async function openLab() {
 		},
 		closeNodes() {
 			for (const node of nodes.splice(0)) node.close();
+			if (stores !== undefined) rmSync(stores, { recursive: true, force: true });
+			stores = undefined;
 		},
 		async close() {
 			laptop.close();

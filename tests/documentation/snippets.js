@@ -22,6 +22,7 @@ const expected = {
 		"resolve(name)": /^laptop: 100\.64\.\d+\.\d+$/m,
 		"netcheck()": /^UDP true, 127\.0\.0\.1:\d+, 1 regions/m,
 		"rebind()": /^(running|connecting|degraded)$/m,
+		"suspend()": /^239 bytes for RTC memory\n[\s\S]*^1 session goes on$/m,
 		"logout() and close()": /^logged out/m,
 		"class TCP": /^100\.64\.\d+\.\d+ sent 104 105$/m,
 		"class UDP": /^3 bytes from 100\.64\.\d+\.\d+:7$/m,

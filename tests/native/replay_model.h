@@ -47,3 +47,37 @@ TN_TEST("the replay window's edge is exact")
 	CHECK(tn_replay_accept(&window, TN_REJECT_AFTER_MESSAGES - 1));
 	CHECK(!tn_replay_accept(&window, 100001));
 }
+
+TN_TEST("a window that refuses below a counter takes that one and those above, each once, and none below")
+{
+	const uint64_t nexts[] = {0, 1, 2, 63, 64, 65, 127, 128, TN_REPLAY_WINDOW, TN_REPLAY_WINDOW + 64, 1000003, (uint64_t)1 << 40};
+	for (size_t i = 0; i < sizeof nexts / sizeof *nexts; i++) {
+		const uint64_t next = nexts[i];
+		struct tn_replay window;
+		tn_replay_refuse_below(&window, next);
+		CHECK_EQ(tn_replay_next(&window), next);
+		for (uint64_t below = 1; below <= next && below <= TN_REPLAY_WINDOW + 200; below++)
+			CHECK(!tn_replay_accept(&window, next - below));
+		CHECK(tn_replay_accept(&window, next + 70));
+		CHECK_EQ(tn_replay_next(&window), next + 71);
+		for (uint64_t above = 0; above < 70; above++)
+			CHECK(tn_replay_accept(&window, next + above) && !tn_replay_accept(&window, next + above));
+		CHECK(!tn_replay_accept(&window, next + 70));
+		CHECK(next == 0 || !tn_replay_accept(&window, next - 1));
+		/* A lap later nothing of it is left. */
+		CHECK(tn_replay_accept(&window, next + 4 * TN_REPLAY_WINDOW));
+		for (uint64_t back = 1; back <= TN_REPLAY_WINDOW; back++)
+			CHECK(tn_replay_accept(&window, next + 4 * TN_REPLAY_WINDOW - back));
+	}
+}
+
+TN_TEST("the next counter is that after the highest")
+{
+	struct tn_replay window;
+	tn_replay_reset(&window);
+	CHECK_EQ(tn_replay_next(&window), 0);
+	CHECK(tn_replay_accept(&window, 0));
+	CHECK_EQ(tn_replay_next(&window), 1);
+	CHECK(tn_replay_accept(&window, 500) && tn_replay_accept(&window, 499));
+	CHECK_EQ(tn_replay_next(&window), 501);
+}

@@ -174,8 +174,8 @@ const actions: Record<string, (tailnet: Tailnet, fields: Fields) => Fields | Pro
 		return { peers: [...tailnet.peers] };
 	},
 	self(tailnet) {
-		const { name, addresses, state, reason, homeRegion, keyExpiry, health } = tailnet;
-		return { name, addresses, state, reason, homeRegion, keyExpiry, health };
+		const { name, addresses, state, reason, homeRegion, keyExpiry, health, resumed } = tailnet;
+		return { name, addresses, state, reason, homeRegion, keyExpiry, health, ...(resumed ? { resumed } : {}) };
 	},
 	health(tailnet) {
 		return { state: tailnet.state, reason: tailnet.reason, warnings: tailnet.health };
@@ -194,9 +194,12 @@ const actions: Record<string, (tailnet: Tailnet, fields: Fields) => Fields | Pro
 		await tailnet.logout();
 		return {};
 	},
+	async suspend(tailnet) {
+		return { record: Buffer.from(await tailnet.suspend()).toString("base64") };
+	},
 };
 
-/** Runs one line; its result carries its id. `close` and `logout` end the command after their result. */
+/** Runs one line; its result carries its id. `close`, `logout` and `suspend` end the command after their result. */
 export async function runCommand(tailnet: Tailnet, line: string, output: Output, close: () => void): Promise<void> {
 	if (line.trim() === "") return;
 	let fields: Fields = {};
@@ -217,6 +220,6 @@ export async function runCommand(tailnet: Tailnet, line: string, output: Output,
 		const { code, message } = error as { code?: string; message?: string };
 		output({ event: "result", id: fields?.["id"] ?? null, ok: false, code: code ?? "argument", message: message ?? String(error) });
 	}
-	// The node is closed, whatever control said.
-	if (name === "logout") close();
+	// The node is closed, whatever control or the store said.
+	if (name === "logout" || name === "suspend") close();
 }

@@ -16,6 +16,7 @@ options
   --hostname NAME           name on the tailnet
   --state-dir DIR           where keys are kept; without one the node is forgotten at the end
   --port N                  UDP port; default: that of the last run, or any
+  --resume FILE             go on with the sessions of a node that said {"do":"suspend"}: its record, base64, good once
   --echo                    TCP and UDP echo on port 7 of the tailnet
   --http                    status page on port 80 of the tailnet
   --http-actions NAME       the same; whom the tailnet's policy grants the capability NAME (example.com/cap/status) may rebind and log out there

@@ -9,6 +9,8 @@ export interface CommandOptions {
 	hostname: string | undefined;
 	stateDir: string | undefined;
 	port: number;
+	/** Record of the command `suspend`. */
+	resume: Uint8Array | undefined;
 	echo: boolean;
 	http: boolean;
 	/** Capability that lets viewers of the status page act. */
@@ -44,6 +46,7 @@ const withValue = new Set([
 	"hostname",
 	"state-dir",
 	"port",
+	"resume",
 	"advertise-routes",
 	"exit-node",
 	"http-actions",
@@ -115,6 +118,7 @@ export function parseOptions(words: readonly string[], environment: Readonly<Rec
 			? readText(keyFile, "--auth-key-file").trim()
 			: (values.get("auth-key") ?? (environment["TAILNET_AUTH_KEY"] || environment["TS_AUTHKEY"]));
 	const authority = values.get("derp-ca");
+	const record = values.get("resume");
 	const logLevel = (values.get("log-level") ?? "warning") as CommandOptions["logLevel"];
 	if (!levels.includes(logLevel)) throw new UsageError(`--log-level: expected one of ${levels.join(", ")}`);
 	return {
@@ -124,6 +128,7 @@ export function parseOptions(words: readonly string[], environment: Readonly<Rec
 		hostname: values.get("hostname"),
 		stateDir: values.get("state-dir"),
 		port: whole(values.get("port") ?? "0", "port", 0, 65535),
+		resume: record === undefined ? undefined : Uint8Array.from(Buffer.from(readText(record, "--resume"), "base64")),
 		echo: set.has("echo"),
 		http: set.has("http") || values.has("http-actions"),
 		httpActions: values.get("http-actions"),

@@ -23,6 +23,7 @@ export function tailnetOptions(options: CommandOptions): TailnetOptions {
 		...(options.authKey === undefined ? {} : { authKey: options.authKey }),
 		...(options.control === undefined ? {} : { controlURL: options.control }),
 		...(options.stateDir === undefined ? {} : { store: options.stateDir }),
+		...(options.resume === undefined ? {} : { resume: options.resume }),
 		authorities: options.authorities,
 		ephemeral: options.ephemeral,
 		portMapping: options.portMapping,

@@ -54,6 +54,7 @@ function makeLink(): TunnelLink {
 		unreachable: tell("unreachable"),
 		socketsDead: tell("socketsDead"),
 		linkNews: tell("linkNews"),
+		suspended: tell("suspended"),
 		report: tell("report"),
 	});
 }
@@ -99,6 +100,12 @@ describe("commands", () => {
 			() => link.peer({ ...peer, jailed: false, masqueradeV4: v4(9), masqueradeV6: v6(9), capabilities: [], prefixes: new Uint8Array(0) }),
 			`0300020103000500${"33".repeat(32)}64400009${toHex(v6(9))}00000000`,
 		],
+		[
+			"peer with a session of the run before",
+			() => link.peer({ ...peer, capabilities: [], prefixes: new Uint8Array(0), saved: new Uint8Array(114).fill(0x55) }),
+			`0303020103000500${"33".repeat(32)}${"00".repeat(24)}${"55".repeat(114)}`,
+		],
+		["suspend", () => link.suspend(), "0f000000"],
 		["peerRemove", () => link.peerRemove(0x0005_0003), "0400000003000500"],
 		["path", () => link.path(3, "192.0.2.7:41641", 1_000_000.9, 2), "0500020003000000" + "00000000000000000000ffffc0000207a2a9" + "0000" + "40420f0000000000"],
 		[
@@ -187,6 +194,53 @@ describe("commands", () => {
 		expect(toHex(identity.nodePrivateKey)).toBe(secret);
 	});
 
+	test("a session of the run before stays in no buffer either, and one that is told is wiped when it was", () => {
+		const secret = "55".repeat(32);
+		const held: Uint8Array[] = [];
+		const send = tunnel().send.bind(tunnel());
+		tunnel().send = (record) => {
+			held.push(record);
+			return send(record);
+		};
+		const saved = new Uint8Array(114).fill(0x55);
+		link.peer({ ...peer, saved });
+		tunnel().room = 0;
+		link.peer({ ...peer, saved });
+		link.derpState(1, true);
+		tunnel().room = 1;
+		tunnel().wake();
+		expect([toHex(tunnel().sent.at(-1) as Uint8Array).endsWith("55".repeat(114)), link.waiting]).toEqual([true, 1]);
+		for (const { buffer } of held) expect(toHex(new Uint8Array(buffer))).not.toContain(secret);
+
+		let told: Uint8Array | undefined;
+		const nothing = (): void => {};
+		const other = new TunnelLink(identity, {
+			stun: nothing,
+			mapping: nothing,
+			disco: nothing,
+			derpDisco: nothing,
+			peerWantedByAddress: nothing,
+			peerWantedByKey: nothing,
+			activity: nothing,
+			peerIdle: nothing,
+			derpReady: nothing,
+			tsmp: nothing,
+			echoReply: nothing,
+			session: nothing,
+			unreachable: nothing,
+			socketsDead: nothing,
+			linkNews: nothing,
+			report: nothing,
+			suspended(_handle, session) {
+				told = session;
+				throw new Error("of who listens");
+			},
+		});
+		tunnel().say(fromHex(`0e00000003000500${"55".repeat(96)}`));
+		expect([told?.length, toHex(told as Uint8Array)]).toEqual([96, "00".repeat(96)]);
+		other.close();
+	});
+
 	test("packets that find 256 commands waiting are lost, and counted; other commands are not", () => {
 		tunnel().room = 0;
 		for (let i = 0; i < 1000; i += 1) link.udpSend(5, v4(2), 53, fromHex("00"));
@@ -250,11 +304,24 @@ describe("events", () => {
 		["session of theirs", "0a00000003000500", "session 327683 false"],
 		["unreachable", `0b010000${endpoint}`, "unreachable 192.0.2.7:3478"],
 		["sockets dead", "0b020000", "socketsDead"],
+		["a session of one that sleeps", `0e00000003000500${"55".repeat(96)}`, `suspended 327683 ${"55".repeat(96)}`],
+		["no more sessions", "0e010000", "suspended 0 undefined"],
 	];
 	for (const [name, hex, expected] of events) test(name, () => expect(event(hex)).toEqual([expected]));
 
 	test("a type that nobody knows is ignored, and so is a socket that nobody has", () => {
-		for (const hex of ["00000000", "0e000000", "1f000000", "2600000001000000", "ff00000001000000", "2000000063000000", "2300000063000000"])
+		for (const hex of [
+			"00000000",
+			"0e000000",
+			`0e000000${"55".repeat(99)}`,
+			`0e000000${"55".repeat(101)}`,
+			"1e000000",
+			"1f000000",
+			"2600000001000000",
+			"ff00000001000000",
+			"2000000063000000",
+			"2300000063000000",
+		])
 			expect(event(hex)).toEqual([]);
 	});
 

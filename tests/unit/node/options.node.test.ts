@@ -8,6 +8,12 @@ import { describe, expect, test } from "../../harness.js";
 const parse = (text: string, environment: Record<string, string> = {}) => parseOptions(text === "" ? [] : text.split(" "), environment);
 
 describe("options", () => {
+	test("the record to resume is read from a file, as base64", () => {
+		const file = join(mkdtempSync(join(tmpdir(), "tailnet-options-")), "record");
+		writeFileSync(file, "AQL/\n");
+		expect(parse(`--resume ${file}`).resume).toEqual(Uint8Array.of(1, 2, 255));
+	});
+
 	test("nothing given: nothing asked for, and modest defaults", () => {
 		expect(parse("")).toEqual({
 			control: undefined,
@@ -16,6 +22,7 @@ describe("options", () => {
 			hostname: undefined,
 			stateDir: undefined,
 			port: 0,
+			resume: undefined,
 			echo: false,
 			http: false,
 			acceptRoutes: false,
@@ -84,6 +91,7 @@ describe("options", () => {
 			["-x", "-x"],
 			["--echo=yes", "--echo takes no value"],
 			["--port", "--port needs a value"],
+			["--resume no-such-file", "--resume: no-such-file cannot be read (ENOENT)"],
 			["--port 65536", "expected 0 to 65535, got 65536"],
 			["--port -1", "got -1"],
 			["--port 1.5", "got 1.5"],
