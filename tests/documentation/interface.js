@@ -46,15 +46,19 @@ async function ask(tailnet, command) {
 	return JSON.parse(JSON.stringify(answer));
 }
 
-/** @param tailnet a node that runs @returns a line for each command that the page has otherwise than it is */
-export async function wrongCommands(tailnet) {
+/** Commands after which a node is closed. */
+const last = ["logout", "suspend"];
+
+/** @param startNode makes a node that runs @returns a line for each command that the page has otherwise than it is */
+export async function wrongCommands(startNode) {
 	const rows = rowsUnder("Commands");
 	const names = rows.map(([name]) => name);
 	const problems = commands()
 		.filter((name) => !names.includes(name))
 		.map((name) => `${name} is not on the page`);
-	// logout ends the node.
-	for (const [name, members, result] of rows.sort(([name]) => (name === "logout" ? 1 : -1))) {
+	let tailnet;
+	for (const [name, members, result] of rows) {
+		tailnet ??= await startNode();
 		const asked = Object.keys(examples[name] ?? {});
 		if (members.map(bare).sort().join() !== asked.sort().join()) problems.push(`${name}: the page has the members ${members}, it was asked with ${asked}`);
 		const all = examples[name] ?? {};
@@ -67,6 +71,7 @@ export async function wrongCommands(tailnet) {
 			const absent = result.filter((member) => !member.endsWith("?") && !Object.hasOwn(given, member));
 			if (unsaid.length > 0 || absent.length > 0) problems.push(`${name}: not on the page ${unsaid}; not in the result ${absent}`);
 		}
+		if (last.includes(name)) tailnet = undefined;
 	}
 	return problems;
 }

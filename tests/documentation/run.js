@@ -57,7 +57,7 @@ const lab = await openLab();
 const { undocumentedEvents, wrongCommands } = await import("./interface.js");
 check("documentation/machine-interface.md has every event, and none besides", undocumentedEvents().join("\n"));
 try {
-	check("each command of documentation/machine-interface.md takes and gives what stands there", (await wrongCommands(await lab.startNode())).join("\n"));
+	check("each command of documentation/machine-interface.md takes and gives what stands there", (await wrongCommands(() => lab.startNode())).join("\n"));
 	for (const snippet of snippets.filter(({ expected }) => expected)) {
 		const name = `${snippet.document}: "${snippet.heading}" does what it says`;
 		const why = missingFor(snippet);
