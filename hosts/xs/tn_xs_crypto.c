@@ -4,6 +4,7 @@
 #include "tn_xs.h"
 
 #include <sodium.h>
+#include "tn_argon2i.h"
 #include "tn_blake2s.h"
 #include "tn_crc32.h"
 #include "tn_crypto.h"
@@ -108,6 +109,19 @@ void xs_tn_box_open(xsMachine *the)
 	}
 	uint8_t *out = result(the, sealed.length - TN_TAG_SIZE);
 	xsmcSetBoolean(xsResult, crypto_box_open_easy_afternm(out, sealed.data, sealed.length, nonce, key) == 0);
+}
+
+void xs_tn_argon2i(xsMachine *the)
+{
+	struct tn_xs_bytes secret = tn_xs_readable(the, 1), salt = tn_xs_readable(the, 2);
+	xsmcSetBoolean(xsResult, tn_argon2i(result(the, TN_ARGON2I_SIZE), secret.data, secret.length, salt.data, salt.length));
+}
+
+void xs_tn_ed25519_verify(xsMachine *the)
+{
+	struct tn_xs_bytes key = tn_xs_readable(the, 0), message = tn_xs_readable(the, 1), signature = tn_xs_readable(the, 2);
+	xsmcSetBoolean(xsResult, key.length == crypto_sign_PUBLICKEYBYTES && signature.length == crypto_sign_BYTES &&
+	                             crypto_sign_verify_detached(signature.data, message.data, message.length, key.data) == 0);
 }
 
 void xs_tn_equal_bytes(xsMachine *the)
