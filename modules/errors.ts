@@ -29,6 +29,7 @@ export type ErrorCode =
 	| "derp-unreachable" // no relay connection
 	| "derp-protocol" // the relay spoke something else
 	| "filter" // the packet filter does not fit or is invalid; nothing new is let in
+	| "lock" // tailnet lock: the history of the key authority cannot be verified
 	| "netmap" // a part of the network map does not fit or is invalid
 	| "io"; // anything else the machine refused
 

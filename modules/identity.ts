@@ -9,6 +9,7 @@
  *   clock-floor    8 bytes              Unix seconds that no handshake timestamp has passed (protocol/tunnel.md §1.7)
  *   udp-port       2 bytes              bound again at the next start: peers still trust the path to it (protocol/relay.md §2.8)
  *   netmap-...     up to 4,096 bytes    the last network map (netmap/cache-values.ts)
+ *   lock           up to 4,000 bytes    history of the key authority of a locked tailnet (lock/chain-codec.ts)
  */
 import { equalBytes, log, openStore, randomBytes, type Store, wipe, x25519PublicKey } from "tailnet/host";
 import { TailnetError } from "./errors.js";

@@ -47,6 +47,8 @@ interface Level {
 
 /** A node key is good; what else is known of a rotation. */
 export interface Authorized {
+	/** Id of the trusted key that vouches for it, in the end. */
+	readonly signer: Uint8Array;
 	/** 32 bytes each, the latest first: node keys that this one takes the place of. */
 	readonly previous: readonly Uint8Array[];
 	/** Of a rotation that begins with a direct signature: the key that signs its rotations. It belongs to one node. */
@@ -83,7 +85,7 @@ export function verifyNodeKey(trust: Trust, nodeKey: Uint8Array, bytes: Uint8Arr
 		if (!ed25519Verify(signer, signedHash(bytes, level), level.signature)) return "a wrong signature";
 	}
 	const isOfOneNode = outer.kind === SignatureKind.rotation && initial.kind === SignatureKind.direct;
-	return { previous, wrapping: isOfOneNode ? initial.wrapping?.slice() : undefined };
+	return { signer: trusted.bytes, previous, wrapping: isOfOneNode ? initial.wrapping?.slice() : undefined };
 }
 
 function isNodeKey(bytes: Uint8Array): boolean {
