@@ -87,6 +87,7 @@ export declare function boxOpen(sharedKey: Uint8Array, nonce: Uint8Array, sealed
  * They differ on those that the holder of a private key makes on purpose: such a one is refused here and taken there, so it can never make a node trust
  * more; the holder of a trusted key can so leave our node behind in the history of the authority, which is shown (condition "lock").
  * @param publicKey 32 bytes; @param signature 64 bytes. @returns false for other lengths as well
+ * @throws Error if a device has no memory for it at present
  */
 export declare function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 

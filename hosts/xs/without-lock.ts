@@ -2,7 +2,7 @@
  * In the place of modules/lock/lock.ts in an app that leaves tailnet lock out (without-lock.json): the node believes control about the keys of its peers, and
  * says so where the tailnet is locked.
  */
-import type { LockOwner, TailnetLock } from "tailnet/lock/lock";
+import type { LockOwner, TailnetLock } from "tailnet/lock-owner";
 
 const UNVERIFIED = "tailnet lock is on, and this node was built without it: it believes control about the keys of its peers";
 

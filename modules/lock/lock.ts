@@ -11,12 +11,11 @@
  */
 import type { Store } from "tailnet/host";
 import { TailnetError } from "../errors.js";
-import type { Netmap } from "../netmap/netmap.js";
+import type { LockOwner, TailnetLock } from "../lock-owner.js";
 import { LONGEST_SIGNATURE } from "../netmap/staged-signatures.js";
 import type { MapMessage, NetmapChange } from "../netmap/types.js";
 import { type AuthorityState, keepsKeys } from "./authority-state.js";
 import { hashToText } from "./hash-text.js";
-import type { Asker } from "./messages.js";
 import { PeerChecks } from "./peer-checks.js";
 import { LOCK_VALUE, LockSync } from "./sync.js";
 
@@ -28,41 +27,6 @@ const DEVICE_ANSWER_BYTES = 65_536;
 const DESKTOP_ANSWER_BYTES = 1_048_576;
 /** Names that a condition shows. */
 const MOST_NAMES = 8;
-
-export interface LockOwner {
-	readonly store: Store;
-	readonly netmap: Netmap;
-	readonly controlURL: string;
-	readonly asker: Asker;
-	/** Memory is short. */
-	readonly isDevice: boolean;
-	/** Asks control on its session. @param limitBytes of the answer. @returns false if there is none */
-	ask(path: string, body: string, limitBytes: number, done: (error: TailnetError | undefined, status: number, text: string) => void): boolean;
-	/** Less is trusted than before: a map that is kept must not come back. */
-	trustShrinks(): void;
-	/** Another complete map is needed. */
-	mapWanted(): void;
-	/** Other peers carry traffic than before, if any; a condition or our own state may be another. */
-	changed(change: NetmapChange | undefined): void;
-	/** Head of the authority that we know, as text, "" = none. */
-	headChanged(head: string): void;
-	report(error: unknown): void;
-}
-
-export interface TailnetLock {
-	/** Signatures verified, and that wait; peers kept out. */
-	readonly counters: { verified: number; waiting: number; refused: number };
-	/** A map of the last run is in force: its peers were trusted when it was stored. */
-	restored(): void;
-	/**
-	 * A message is in force, and nobody has been told of it.
-	 * @returns what else it changed
-	 */
-	map(message: MapMessage): NetmapChange | undefined;
-	/** After a logout. @throws TailnetError "store" */
-	forget(): void;
-	close(): void;
-}
 
 /** How many characters of signatures are wanted of a message (Netmap.keepSignatures). */
 export function signatureRoom(isDevice: boolean): number {

@@ -8,6 +8,7 @@
  * Heads are texts (hash-text.ts), updates and secrets base64. See tailcfg/tka.go of the official client, v1.98.9.
  */
 import { base64Decode, base64Encode } from "tailnet/host";
+import type { LockAsker } from "../lock-owner.js";
 import { keyToText } from "../netmap/keys.js";
 import { listMember, type Members, objectOf, textMember, textsMember, WrongType } from "../netmap/members.js";
 import type { Chain } from "./chain.js";
@@ -15,14 +16,6 @@ import { hashToText, parseHash } from "./hash-text.js";
 import type { Update } from "./update.js";
 
 export const Path = { bootstrap: "/machine/tka/bootstrap", offer: "/machine/tka/sync/offer", send: "/machine/tka/sync/send" } as const;
-
-/** Whom the requests are from. */
-export interface Asker {
-	/** Capability version. */
-	readonly version: number;
-	/** 32 bytes, public. */
-	readonly nodeKey: Uint8Array;
-}
 
 export interface Offer {
 	readonly head: Uint8Array;
@@ -32,15 +25,15 @@ export interface Offer {
 }
 
 /** @param head of our authority, undefined = we have none */
-export function bootstrapRequest(asker: Asker, head: Uint8Array | undefined): string {
+export function bootstrapRequest(asker: LockAsker, head: Uint8Array | undefined): string {
 	return JSON.stringify({ ...from(asker), Head: head ? hashToText(head) : "" });
 }
 
-export function offerRequest(asker: Asker, chain: Chain): string {
+export function offerRequest(asker: LockAsker, chain: Chain): string {
 	return JSON.stringify({ ...from(asker), Head: hashToText(chain.head.head), Ancestors: chain.ancestors.map(hashToText) });
 }
 
-export function sendRequest(asker: Asker, head: Uint8Array, missing: readonly Update[]): string {
+export function sendRequest(asker: LockAsker, head: Uint8Array, missing: readonly Update[]): string {
 	return JSON.stringify({ ...from(asker), Head: hashToText(head), MissingAUMs: missing.map(({ bytes }) => base64Encode(bytes)), Interactive: false });
 }
 
@@ -62,7 +55,7 @@ export function readSend(text: string): Uint8Array {
 	return headMember(objectOf(JSON.parse(text), "the answer"));
 }
 
-function from({ version, nodeKey }: Asker): Members {
+function from({ version, nodeKey }: LockAsker): Members {
 	return { Version: version, NodeKey: keyToText("nodekey:", nodeKey) };
 }
 

@@ -7,18 +7,22 @@
  *   the authority removes a key    those for whom it vouched are refused, at once; the sessions of the others stay
  *   the authority adds a key       those that were refused are verified again, when another map has brought their signatures
  */
-import { base64Decode, monotonicMS, startTimer, stopTimer, type Timer } from "tailnet/host";
+import { base64Decode, log, monotonicMS, startTimer, stopTimer, type Timer } from "tailnet/host";
 import { Mark, type MarkNumber, NO_NUMBER } from "../netmap/lock-marks.js";
 import type { Netmap } from "../netmap/netmap.js";
 import type { NetmapChange } from "../netmap/types.js";
 import { findKey, sameBytes, type Trust } from "./authority-state.js";
-import { verifyNodeKey } from "./node-signature.js";
+import { type Authorized, verifyNodeKey } from "./node-signature.js";
 import { Rotations } from "./rotations.js";
 
 /** No longer at a time: one verification takes some 10 ms on the slowest device, 0.1 ms on a desktop. */
 const TURN_MS = 4;
 /** Keys that have a number; for whom others vouch is verified again when any key is removed. */
 const MOST_SIGNERS = 255;
+/** Until a signature is verified again that could not be, for want of memory. */
+const RETRY_MS = 1_000;
+/** In place of a peer's index. */
+const SELF = -1;
 const NO_BYTES = Object.freeze(new Uint8Array(0)) as Uint8Array;
 
 export interface ChecksOwner {
@@ -131,12 +135,12 @@ export class PeerChecks {
 		return this.#peers((index, mark) => mark !== Mark.trusted && mark !== Mark.unchecked && !store.isTrusted(index));
 	}
 
-	#arm(): void {
+	#arm(delayMS = 0): void {
 		if (!this.#owner.trust) return;
 		this.#timer ??= startTimer(() => {
 			this.#timer = undefined;
 			this.#work();
-		}, 0);
+		}, delayMS);
 	}
 
 	#work(): void {
@@ -145,14 +149,19 @@ export class PeerChecks {
 		const endAt = monotonicMS() + TURN_MS;
 		const good: number[] = [];
 		const bad: number[] = [];
-		if (this.#isSelfPending) this.#verifySelf(trust);
-		for (const [index, text] of this.#pending) {
-			this.#pending.delete(index);
-			const key = netmap.peers.nodeKey(index);
+		let delayMS = 0;
+		for (const [index, text] of this.#waitingFirst()) {
+			const key = index === SELF ? netmap.self.nodeKey : netmap.peers.nodeKey(index);
+			const result = key ? this.#verify(trust, key, text) : "the peer is gone";
+			if (result === undefined) {
+				delayMS = RETRY_MS;
+				break;
+			}
+			if (index === SELF) this.#isSelfPending = false;
+			else this.#pending.delete(index);
 			if (!key) continue;
-			this.verified += 1;
-			const result = verifyNodeKey(trust, key, base64Decode(text) ?? NO_BYTES);
-			if (typeof result === "string") {
+			if (index === SELF) netmap.isSelfRefused = typeof result === "string";
+			else if (typeof result === "string") {
 				bad.push(index);
 				this.#rotations.delete(index);
 			} else {
@@ -163,8 +172,8 @@ export class PeerChecks {
 			if (monotonicMS() >= endAt) break;
 		}
 		this.#judge(good, bad);
-		if (this.#pending.size > 0) {
-			this.#arm();
+		if (this.#pending.size > 0 || delayMS > 0) {
+			this.#arm(delayMS);
 			return;
 		}
 		this.#owner.done();
@@ -199,12 +208,22 @@ export class PeerChecks {
 		);
 	}
 
-	#verifySelf(trust: Trust): void {
-		const { netmap } = this.#owner;
-		const { nodeKey, keySignature } = netmap.self;
-		this.#isSelfPending = false;
-		this.verified += 1;
-		netmap.isSelfRefused = typeof verifyNodeKey(trust, nodeKey, base64Decode(keySignature) ?? NO_BYTES) === "string";
+	/** What waits, our own signature before all. */
+	*#waitingFirst(): Iterable<[index: number, text: string]> {
+		if (this.#isSelfPending) yield [SELF, this.#owner.netmap.self.keySignature];
+		yield* this.#pending;
+	}
+
+	/** @returns undefined if it cannot be told at present */
+	#verify(trust: Trust, key: Uint8Array, text: string): Authorized | string | undefined {
+		try {
+			const result = verifyNodeKey(trust, key, base64Decode(text) ?? NO_BYTES);
+			this.verified += 1;
+			return result;
+		} catch (error) {
+			log("warning", `tailnet lock: ${(error as Error).message}`);
+			return undefined;
+		}
 	}
 
 	#peers(isWanted: (index: number, mark: MarkNumber) => boolean): number[] {

@@ -11,12 +11,13 @@
 import { crc32, type Store, startTimer, stopTimer, type Timer, utf8Encode } from "tailnet/host";
 import { Backoff } from "../control/backoff.js";
 import { TailnetError } from "../errors.js";
+import type { LockAsker } from "../lock-owner.js";
 import { type AuthorityState, keepsKeys, sameBytes } from "./authority-state.js";
 import { Chain } from "./chain.js";
 import { decodeChain, encodeChain } from "./chain-codec.js";
 import { endsLock } from "./disablement.js";
 import { hashToText } from "./hash-text.js";
-import { type Asker, bootstrapRequest, type Offer, offerRequest, Path, readBootstrap, readOffer, readSend, sendRequest } from "./messages.js";
+import { bootstrapRequest, type Offer, offerRequest, Path, readBootstrap, readOffer, readSend, sendRequest } from "./messages.js";
 import type { Update } from "./update.js";
 
 /** Name of the value in the store. */
@@ -31,7 +32,7 @@ const UPDATES_A_TURN = 1;
 export interface SyncOwner {
 	readonly store: Store;
 	readonly controlURL: string;
-	readonly asker: Asker;
+	readonly asker: LockAsker;
 	/**
 	 * Asks control. done is called in a later turn, and not at all if the session ends.
 	 * @returns false if there is no session

@@ -220,6 +220,26 @@ describe("Many signatures", () => {
 		expect(maps > 2 && maps < 12).toBe(true);
 	});
 
+	test("that a device has no memory to verify at present are verified later, and let nobody in until then", () => {
+		const stage = new Stage();
+		testing.isShortOfMemory = true;
+		stage.first(peers());
+		stage.settle();
+		expect(stage.condition("lock")).toBe("tailnet lock: no memory to verify a signature"); // that of the authority's first update
+		testing.isShortOfMemory = false;
+		testing.advance(10_000);
+		expect(stage.usable).toEqual(["host-2", "host-3", "host-4"]);
+		testing.isShortOfMemory = true;
+		stage.first(peers(), { PeersChanged: [], Node: selfNode({ KeySignature: base64(direct.bytes) }) });
+		stage.feed({ PeersRemoved: [2] });
+		stage.feed({ PeersChanged: [peer(2, "direct, of a second node")] });
+		testing.advance(5_000);
+		expect(stage.usable).toEqual(["host-3", "host-4"]);
+		testing.isShortOfMemory = false;
+		testing.advance(1_000);
+		expect([stage.usable, stage.lab.netmap.lockedOut]).toEqual([["host-2", "host-3", "host-4"], true]);
+	});
+
 	test("that are too long to be any are refused, and do not ask for maps without an end", () => {
 		const stage = new Stage({ isDevice: true });
 		stage.first([peer(2, "direct", { KeySignature: "A".repeat(20_000) }), peer(3, "a rotation")]);

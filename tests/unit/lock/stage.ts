@@ -1,7 +1,8 @@
 /** A network map, the lock over it, and a control server that knows a history of the vectors. */
 import { base64Encode, type Store, startTimer } from "tailnet/host";
 import type { TailnetError } from "../../../modules/errors.js";
-import { type LockOwner, openLock, signatureRoom, type TailnetLock } from "../../../modules/lock/lock.js";
+import { openLock, signatureRoom } from "../../../modules/lock/lock.js";
+import type { LockOwner, TailnetLock } from "../../../modules/lock-owner.js";
 import type { NetmapChange } from "../../../modules/netmap/types.js";
 import { fromHex } from "../../harness.js";
 import vectors from "../../vectors/lock.json" with { type: "json" };
