@@ -28,6 +28,7 @@ import { Netmap } from "./netmap/netmap.js";
 import type { MapMessage, NetmapChange } from "./netmap/types.js";
 import { NetmapCache } from "./netmap-cache.js";
 import { Network } from "./network.js";
+import { type NetworkReport, networkReport } from "./network-report.js";
 import type { NodeOptions } from "./node-options.js";
 import type { NetInfo } from "./path/net-info.js";
 import type { OwnEndpoint } from "./path/own-endpoints.js";
@@ -60,12 +61,14 @@ const deadRelayMS = 30_000;
 const largestRelayBufferBytes = 8192;
 /** Addresses that no change of the network takes away. */
 const loopback = Object.freeze(["127.0.0.1", "::1"]);
-/** Peers of the last run are told that we are back so soon, or not at all. */
+/** Peers are told that we are back so soon, or not at all. */
 const returnTimeoutMS = 5_000;
-/** As many of them, the last used first. */
+/** As many of them. */
 const mostReturns = 16;
 /** A tunnel with room for so few peers is that of a device. */
 const devicePeers = 32;
+/** The home relay is back: whoever was in use within the life of a session may be waiting for it. */
+const waitingMS = 180_000;
 /** Timers of hosts are 32 bits of milliseconds; a later deadline is looked at again then. */
 const longestTimerMS = 86_400_000;
 
@@ -87,6 +90,8 @@ export class Node implements SocketNode {
 	/** From when the tailnet is locked on. */
 	#lock: TailnetLock | undefined;
 	#hasMap = false;
+	/** The home relay was connected, and is not. */
+	#isHomeLost = false;
 	#closed = false;
 	readonly #renewal = new Renewal();
 	#renewalTimer: Timer | undefined;
@@ -246,6 +251,12 @@ export class Node implements SocketNode {
 	/** Rejects with a TailnetError. */
 	ping(kind: TunnelPingKind, index: number, timeoutMS: number): Promise<PingResult> {
 		return this.#paths.ping(kind, index, timeoutMS);
+	}
+
+	/** Rejects with TailnetError "closed". */
+	async netcheck(): Promise<NetworkReport> {
+		const report = await this.network.check();
+		return networkReport(report, this.network.mapping, (region) => this.regionCode(region));
 	}
 
 	/** Another network, or dead sockets: other UDP sockets, control anew; sessions stay, and so do relay connections that still work. */
@@ -530,7 +541,13 @@ export class Node implements SocketNode {
 		this.network.restoreHome(homeRegion);
 		this.#lock?.restored();
 		this.#apply(change, true);
-		for (const index of recent.slice(0, mostReturns)) this.ping("tsmp", index, returnTimeoutMS).catch(() => {});
+		this.#call(recent);
+	}
+
+	/** Peers hear that we are there: they try again in steps of 5 s and more otherwise. */
+	#call(indexes: readonly number[]): void {
+		if (this.#closed) return;
+		for (const index of indexes.slice(0, mostReturns)) this.ping("tsmp", index, returnTimeoutMS).catch(() => {});
 	}
 
 	// ---- Tailnet lock ----
@@ -706,6 +723,10 @@ export class Node implements SocketNode {
 		if (status.error && status.error.code === "certificate")
 			this.#owner.error(new TailnetError("certificate", `relay ${status.code}: ${status.error.message}`));
 		if (!status.home) return;
+		if (status.admitted && this.#isHomeLost) {
+			this.later(() => this.#call(this.#paths.relayed(waitingMS)));
+		}
+		this.#isHomeLost = !status.admitted && (this.#isHomeLost || status.lastFrameMS !== undefined);
 		this.#health.look();
 		if (this.#isHomeDead) this.network.homeUnreachable();
 	}

@@ -89,6 +89,12 @@ export class PathDriver {
 		this.#arm();
 	}
 
+	/** Indexes of the peers that were used in so many milliseconds until now, and are reached by relays only as far as we know. */
+	relayed(withinMS: number): number[] {
+		const now = monotonicMS();
+		return this.#paths.relayed(now - withinMS, now);
+	}
+
 	connectivityChanged(): void {
 		this.#paths.connectivityChanged(monotonicMS());
 		this.#arm();

@@ -13,9 +13,9 @@ import type { HealthCondition, TailnetState, Verdict } from "./health.js";
 import type { Timer } from "./host-contract.js";
 import { addressToText, parseAddress, parseEndpoint, parsePrefix, prefixToText } from "./netmap/address.js";
 import type { NetmapChange, PeerView } from "./netmap/types.js";
+import type { NetworkReport } from "./network-report.js";
 import { Node } from "./node.js";
 import type { NodeOptions } from "./node-options.js";
-import type { NetcheckReport } from "./path/netcheck.js";
 import { PeerAPI } from "./peerapi.js";
 import { Listener, type ListenerOptions } from "./socket/listener.js";
 import { Resolver } from "./socket/resolver.js";
@@ -274,10 +274,10 @@ export default class Tailnet {
 		return this.#node.resolver.resolve(name);
 	}
 
-	/** Looks at the network: UDP, NAT, latency of every relay region. */
-	netcheck(): Promise<NetcheckReport> {
+	/** Looks at the network: UDP, NAT, port mapping, latency of every relay region. */
+	netcheck(): Promise<NetworkReport> {
 		this.#check();
-		return this.#node.network.check();
+		return this.#node.netcheck();
 	}
 
 	/** Call it when the network under the node changed: other UDP socket, other endpoints; connections over the tailnet live on. */

@@ -105,6 +105,9 @@
 #define TN_HALF_OPEN TN_PROFILE(4, 64)
 #endif
 
+/** Those of one address: somebody who begins and never completes leaves room for others, also by both families where there is enough. */
+#define TN_HALF_OPEN_EACH (TN_HALF_OPEN == 1 ? 1 : TN_HALF_OPEN <= 4 ? TN_HALF_OPEN - 1 : (TN_HALF_OPEN - 1) / 2)
+
 /** Bytes of a stream's rings; powers of two, the receive ring at least lwIP's TCP_WND, which a board's sdkconfig may have raised. */
 #ifndef TN_STREAM_SEND
 #define TN_STREAM_SEND TN_PROFILE(4096, 262144)

@@ -299,14 +299,18 @@ void tn_netif_flush(struct tn_netif *interface)
 		tn_tunnel_flush(interface->tunnel);
 }
 
-/** Whether one more connection may open: there must be a socket for it when it is complete, and memory. Who is not answered asks again in a second. */
-static bool may_open(struct tn_netif *interface)
+/** Whether source may open one more connection: there must be a socket for it when it is complete, and memory. Who is not answered asks again in a second. */
+static bool may_open(struct tn_netif *interface, const uint8_t source[16])
 {
-	unsigned half_open = 0;
-	for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
-		half_open += pcb->state == SYN_RCVD && pcb->netif_idx == netif_get_index(&interface->netif);
+	unsigned half_open = 0, of_source = 0;
+	for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
+		if (pcb->state != SYN_RCVD || pcb->netif_idx != netif_get_index(&interface->netif))
+			continue;
+		half_open++;
+		of_source += tn_is_same_address(&pcb->remote_ip, source);
+	}
 	struct tn_sockets *sockets = interface->sockets;
-	return half_open < TN_HALF_OPEN && half_open + atomic_load_explicit(&sockets->used, memory_order_relaxed) < TN_SOCKETS &&
+	return half_open < TN_HALF_OPEN && of_source < TN_HALF_OPEN_EACH && half_open + atomic_load_explicit(&sockets->used, memory_order_relaxed) < TN_SOCKETS &&
 	       tn_socket_has_memory(sockets, half_open + 1);
 }
 
@@ -445,7 +449,7 @@ void tn_netif_accept(struct tn_netif *interface, uint8_t *bytes, const struct tn
 	}
 	if (packet->protocol == TN_PROTOCOL_TCP && is_unfit_segment(interface, bytes, packet))
 		return;
-	if (tn_packet_is_tcp_open(packet) && !may_open(interface)) {
+	if (tn_packet_is_tcp_open(packet) && !may_open(interface, packet->source)) {
 		interface->half_open_dropped++;
 		return;
 	}

@@ -10,6 +10,11 @@
 
 #define GENERATION_MASK 0xffffu
 #define RINGS (TN_STREAM_SEND + TN_STREAM_RECEIVE)
+/**
+ * For so many streams memory is looked for before a connection opens: on a board for all. A desktop promises what it may not have, and to ask it for more than can be
+ * set aside would cost more than the connection.
+ */
+#define SOUGHT TN_PROFILE(TN_HALF_OPEN, SPARES)
 #define SPARES (sizeof((struct tn_sockets *)0)->spare / sizeof(uint8_t *))
 
 void tn_sockets_init(struct tn_sockets *table, struct tn_events *events, struct tn_netif *netif)
@@ -152,6 +157,8 @@ uint8_t *tn_socket_memory(struct tn_sockets *table)
 bool tn_socket_has_memory(struct tn_sockets *table, unsigned streams)
 {
 	unsigned found = 0;
+	if (streams > SOUGHT)
+		streams = SOUGHT;
 	void *chain = NULL; /* what cannot be set aside, each with the address of the one before in it */
 	for (size_t i = 0; i < SPARES; i++)
 		found += table->spare[i] != NULL;

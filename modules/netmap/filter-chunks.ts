@@ -6,7 +6,8 @@
  *   PacketFilters "*": null  clears every chunk, that "base" too, wherever it stands; "*" with a list is ignored
  *   PacketFilters name       a list replaces the chunk, null deletes it
  *
- * What does not fit closes the filter (local networks stay, so that answers come in) and is a health condition until it is replaced.
+ * What does not fit closes the filter (local networks stay, so that answers come in) and is a health condition until it is replaced. Lists
+ * beyond the bounds are not kept: then only a clearing, or the next poll, opens the filter again.
  */
 import { equalBytes } from "tailnet/host";
 import { linkFilter } from "./filter-link.js";
@@ -36,6 +37,9 @@ export class FilterChunks {
 	#compiler: FilterCompiler | undefined;
 	/** A part of the list being compiled did not fit the scanner's buffer. */
 	#oversize = false;
+	/** Lists were not kept, in the message at hand and since the last clearing. */
+	#stagedLoss = false;
+	#loss = false;
 
 	/** @param capabilities gives names their numbers */
 	constructor(capabilities: { intern(name: string): number }, budgetBytes: number) {
@@ -61,9 +65,7 @@ export class FilterChunks {
 
 	/** Bytes of everything compiled. */
 	get bytes(): number {
-		let sum = this.block?.length ?? 0;
-		for (const chunk of this.#chunks.values()) sum += chunk.block.length;
-		return sum;
+		return (this.block?.length ?? 0) + bytesOf(this.#chunks.values());
 	}
 
 	// ---- Staging ----
@@ -92,19 +94,22 @@ export class FilterChunks {
 		this.#compiler = undefined;
 		const text = "packet filter: an entry is longer than the working buffer";
 		const chunk: FilterChunk = this.#oversize ? { ...compiled, problem: compiled.problem ?? { code: "too-large", text } } : compiled;
-		if (name === undefined) this.#stagedBase = chunk;
-		else if (name !== ALL) this.#staged.set(name, chunk);
+		if (name === ALL) return;
+		const staged = [...this.#staged.values(), this.#stagedBase, chunk];
+		if (this.#staged.size >= MOST_CHUNKS || bytesOf(staged) > this.#budgetBytes) this.#stagedLoss = true;
+		else if (name === undefined) this.#stagedBase = chunk;
+		else this.#staged.set(name, chunk);
 	}
 
 	/** A chunk is null. */
 	deleteChunk(name: string): void {
 		if (name === ALL) this.#clears = true;
-		else this.#staged.set(name, null);
+		else if (this.#chunks.has(name) || this.#staged.has(name)) this.#staged.set(name, null);
 	}
 
 	/** @param replacing the first message of a poll: the table starts empty. @returns whether rules may be different */
 	commit(replacing: boolean): boolean {
-		const touched = replacing || this.#clears || this.#stagedBase !== undefined || this.#staged.size > 0;
+		const touched = replacing || this.#clears || this.#stagedBase !== undefined || this.#staged.size > 0 || this.#stagedLoss;
 		if (!touched) return false;
 		const chunks = replacing ? new Map<string, FilterChunk>() : this.#chunks;
 		if (this.#stagedBase !== undefined) chunks.set(BASE, this.#stagedBase);
@@ -113,7 +118,13 @@ export class FilterChunks {
 			if (chunk === null) chunks.delete(name);
 			else chunks.set(name, chunk);
 		}
+		for (const name of chunks.keys()) {
+			if (chunks.size <= MOST_CHUNKS && bytesOf(chunks.values()) <= this.#budgetBytes) break;
+			chunks.delete(name);
+			this.#stagedLoss = true;
+		}
 		this.#chunks = chunks;
+		this.#loss = this.#stagedLoss || (this.#loss && !replacing && !this.#clears);
 		this.errorCount = 0;
 		for (const chunk of chunks.values()) this.errorCount += chunk.errorCount;
 		this.#clear();
@@ -136,6 +147,7 @@ export class FilterChunks {
 	#clear(): void {
 		this.#staged = new Map();
 		this.#stagedBase = undefined;
+		this.#stagedLoss = false;
 		this.#clears = false;
 		this.#compiler = undefined;
 	}
@@ -150,10 +162,16 @@ export class FilterChunks {
 		const chunks = Array.from(this.#chunks.values());
 		const linked = linkFilter(chunks, { localNets, unsignedPrefixes, budgetBytes: this.#budgetBytes });
 		this.problem = linked.problem;
-		if (chunks.length > MOST_CHUNKS) this.problem ??= { code: "too-large", text: `packet filter: ${chunks.length} named lists, the budget is ${MOST_CHUNKS}` };
+		if (this.#loss) this.problem ??= { code: "too-large", text: `packet filter: more than ${MOST_CHUNKS} named lists, or ${this.#budgetBytes} bytes of them` };
 		const block = this.problem === linked.problem ? linked.block : linkFilter([], { localNets }).block;
 		const changed = this.block === undefined || !equalBytes(block, this.block);
 		this.block = block;
 		return changed;
 	}
+}
+
+function bytesOf(chunks: Iterable<FilterChunk | null | undefined>): number {
+	let sum = 0;
+	for (const chunk of chunks) sum += chunk?.block.length ?? 0;
+	return sum;
 }

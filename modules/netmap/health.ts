@@ -6,6 +6,8 @@ import { type Members, objectOf, textMember, WrongType } from "./members.js";
 import type { HealthCondition } from "./types.js";
 
 const ALL = "*";
+/** Messages of control that are kept; a person reads no more. */
+export const MOST_MESSAGES = 64;
 
 export class MapHealth {
 	#control = new Map<string, HealthCondition>();
@@ -32,23 +34,29 @@ export class MapHealth {
 		if (value === null) return;
 		if (!Array.isArray(value)) throw new WrongType("Health: expected a list");
 		this.#staged = new Map();
-		for (const text of value) {
+		for (const text of value.slice(0, MOST_MESSAGES)) {
 			if (typeof text !== "string") throw new WrongType("Health[]: expected a text");
 			const id = `control:${this.#staged.size}`;
 			this.#staged.set(id, { id, text, severity: "medium" });
 		}
 	}
 
-	/** One of DisplayMessages: null ends it, "*" null ends all that were there before, wherever it stands. @throws WrongType */
-	stageMessage(key: string, value: unknown): void {
+	/**
+	 * One of DisplayMessages: null ends it, "*" null ends all that were there before, wherever it stands.
+	 * @returns false when it is left out: there are too many
+	 * @throws WrongType
+	 */
+	stageMessage(key: string, value: unknown): boolean {
 		if (key === ALL) {
 			if (value === null) this.#staged = this.#said();
-			return;
+			return true;
 		}
 		this.#staged ??= new Map(this.#control);
 		const id = `control:${key}`;
 		if (value === null) this.#staged.delete(id);
+		else if (this.#staged.size >= MOST_MESSAGES && !this.#staged.has(id)) return false;
 		else this.#staged.set(id, readMessage(id, objectOf(value, "DisplayMessages[]")));
+		return true;
 	}
 
 	/** @param replacing the first message of a poll: what it does not say is over. @returns whether anything is different now */

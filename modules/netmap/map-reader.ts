@@ -68,7 +68,7 @@ export class MapReader implements MapReading {
 			this.#remaining -= end - at;
 			const status = this.#scanner.push(bytes.subarray(at, end), this.#onValue);
 			at = end;
-			if (status === -1) this.#fail("json", "a message is not JSON");
+			if (status === -1) this.#fail("json", "a message is not JSON, or is nested deeper than 64");
 			else if (this.#remaining === 0) this.#closeMessage(status, messages);
 		}
 		this.#netmap.peakBufferBytes = Math.max(this.#netmap.peakBufferBytes, this.#scanner.peakBytes);

@@ -11,6 +11,7 @@
  * The small ones (4, 5) wait in a queue for the end. A queue that grows beyond its bound is applied early; that would be wrong only if 3 came after it,
  * or 2 after both, which no server does, and then the message is refused.
  */
+import { MOST_MESSAGES } from "./health.js";
 import { expectContainer, RuleStage, stageDERP, stageDNS } from "./map-parts.js";
 import { Path } from "./map-schema.js";
 import { listMember, type Members, objectOf, textMember, WrongType } from "./members.js";
@@ -134,8 +135,9 @@ export class MapStage {
 		const { conditions } = this.#netmap;
 		const message = this.#message;
 		const value: unknown = JSON.parse(text);
-		if (path === Path.displayMessage) conditions.stageMessage(key, value);
-		else if (path === Path.displayMessages) expectContainer(text, "DisplayMessages");
+		if (path === Path.displayMessage) {
+			if (!conditions.stageMessage(key, value)) this.#omitted = `left out of the network map: more than ${MOST_MESSAGES} messages of control`;
+		} else if (path === Path.displayMessages) expectContainer(text, "DisplayMessages");
 		else if (path === Path.health) conditions.stageTexts(value);
 		else if (value === null) return;
 		else if (path === Path.keepAlive) message.keepAlive = value === true;

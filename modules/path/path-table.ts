@@ -105,6 +105,12 @@ export class PathTable {
 		return peers.map((peer) => peer.index);
 	}
 
+	/** Indexes of the peers that were used since, and are reached by relays only as far as we know. @param since monotonic milliseconds */
+	relayed(since: number, now: number): number[] {
+		const peers = Array.from(this.#byIndex.values()).filter((peer) => peer.lastUsed >= since && peer.endpoint.state(now) !== "T");
+		return peers.map((peer) => peer.index);
+	}
+
 	/** When tick() is to be called next, or undefined: not before another event. */
 	get deadline(): number | undefined {
 		let earliest: number | undefined;

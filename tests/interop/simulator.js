@@ -8,6 +8,7 @@ export const selection = {
 	"deleted.js": none,
 	"endurance.js": none,
 	"flood.js": none,
+	"hostile-peer.js": none,
 	"link-change.js": /^another address|^no network for 8/,
 	"many-peers.js": none,
 	"paths-break.js": none,

@@ -81,7 +81,7 @@ TN_TEST("connections that do not complete are dropped when there are as many as 
 	struct net *net = net_new();
 	struct host *a = net_host(net, 1);
 	struct raw *raw = net_raw(a, 3, NULL, 0, 0);
-	const unsigned places = TN_HALF_OPEN < TN_SOCKETS - 1 ? TN_HALF_OPEN : TN_SOCKETS - 1;
+	const unsigned places = TN_HALF_OPEN_EACH < TN_SOCKETS - 1 ? TN_HALF_OPEN_EACH : TN_SOCKETS - 1;
 	uint8_t packet[128];
 	net_listen(a, 7);
 	net_settle(net);

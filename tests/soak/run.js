@@ -3,18 +3,21 @@
  *
  *   node tests/soak/run.js [--minutes N] [--seed N] [--only TEXT] [--list]
  *   node tests/soak/run.js --silent-peers
+ *   node tests/soak/run.js --hostile [--minutes N] [--seed N]
  *
  * Every fault happens once in a random order, then again in another, until the time is over; the first round is always whole, but for those faults
  * that last minutes and are left out when there are fewer than 20. Each line says what the nodes of ours hold: live memory of resident. --only takes the faults whose name contains TEXT. A run prints its seed: with it the
  * same faults come in the same order, with the same pauses.
  *
- * --silent-peers measures something else: silent-peers.js.
+ * --silent-peers measures something else: silent-peers.js. --hostile is the long form of the hostile ring: tests/hostile.
  *
  * Exit code: 0 no lie, no leak, no connection lost that a stock node would have kept, every node back within its bound; 1 otherwise; 2 bad usage; 5 something
  * that it needs is missing.
  */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { prepare } from "../../scripts/prepare.js";
+import { prepare, root } from "../../scripts/prepare.js";
 import { buildPeers } from "../interop/harness/peers.js";
 import { missing } from "../interop/harness/requirements.js";
 import { Canary } from "./canary.js";
@@ -115,12 +118,12 @@ function report(result, chosen) {
 function parseOptions() {
 	const text = (otherwise) => ({ type: "string", ...(otherwise === undefined ? {} : { default: otherwise }) });
 	const flag = { type: "boolean", default: false };
-	const { values } = parseArgs({ options: { minutes: text("10"), seed: text(), only: text(""), list: flag, "silent-peers": flag } });
+	const { values } = parseArgs({ options: { minutes: text("10"), seed: text(), only: text(""), list: flag, "silent-peers": flag, hostile: flag } });
 	const minutes = Number(values.minutes);
 	const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
 	const chosen = faults.filter(({ name, isLong }) => name.includes(values.only) && (!isLong || minutes >= longMinutes || values.only !== ""));
 	if (!(minutes > 0) || !Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32 || chosen.length === 0) return undefined;
-	return { minutes, seed, chosen, isList: values.list, isSilentPeers: values["silent-peers"] };
+	return { minutes, seed, chosen, isList: values.list, isSilentPeers: values["silent-peers"], isHostile: values.hostile };
 }
 
 async function main() {
@@ -133,6 +136,10 @@ async function main() {
 	if (options.isList) {
 		for (const { name } of faults) console.log(name);
 		return 0;
+	}
+	if (options.isHostile) {
+		const words = [join(root, "tests/hostile/run.js"), "--minutes", String(minutes), "--seed", String(seed)];
+		return spawnSync(process.execPath, words, { stdio: "inherit" }).status ?? 1;
 	}
 	const lines = missing();
 	if (lines.length > 0) {

@@ -1,7 +1,9 @@
 /** `ping`, `status`, `netcheck`: asked of the node that runs on --state-dir, or of one that is started for the question. */
+import type { NetworkReport } from "../../../modules/network-report.js";
 import Tailnet from "../../../modules/tailnet.js";
 import { type OutputEvent, runCommand } from "./commands.js";
 import { askLocally } from "./local-socket.js";
+import { networkLines } from "./network-text.js";
 import { type CommandOptions, UsageError } from "./options.js";
 import { ExitCode, exitCodeOf, startExitCodeOf, tailnetOptions } from "./up.js";
 
@@ -98,7 +100,7 @@ export async function netcheck(options: CommandOptions): Promise<number> {
 	return withNode(options, async (ask) => {
 		const report = await ask({ do: "netcheck" });
 		if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-		else for (const [name, value] of Object.entries(report)) if (!["event", "id", "ok"].includes(name)) console.log(`${name}: ${JSON.stringify(value)}`);
+		else for (const line of networkLines(report as unknown as NetworkReport)) console.log(line);
 		return report["ok"] ? ExitCode.ok : ExitCode.failed;
 	});
 }

@@ -90,6 +90,7 @@ func main() {
 	p.nodes = newNodes(p)
 	registerLocal(p)
 	registerResolvers(p)
+	registerVillains(p)
 	command(p, "certificate.write", func(_ context.Context, a struct {
 		Kind        string `json:"kind"` // of certificates.go; default "ca"
 		Host        string `json:"host"`

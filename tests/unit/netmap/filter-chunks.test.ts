@@ -109,4 +109,23 @@ describe("packet filter chunks", () => {
 		const block = new FilterBlock(lab.netmap.filter!);
 		expect(block.icmp(4).sort()).toEqual([...new Set([...held("2"), lab.netmap.peers.store.capabilities.find("none")])].sort());
 	});
+
+	test("more lists than there is room for close the filter, and are not kept; a clearing opens it again, and so does another poll", () => {
+		const lab = new Lab();
+		lab.feed(firstMessage([]));
+		const many = (prefix: string): JSONObject => Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`${prefix}${index}`, [rule("10.0.0.1")]]));
+		for (const prefix of ["a", "b"]) {
+			lab.feed({ PacketFilters: many(prefix) });
+			expect([lab.netmap.chunks.names.length, lab.netmap.chunks.problem?.code, sourcesInForce(lab)]).toEqual([256, "too-large", []]);
+		}
+		// One of those that were kept is no proof that all are known.
+		lab.feed({ PacketFilters: Object.fromEntries(lab.netmap.chunks.names.map((name) => [name, null])) });
+		expect([lab.netmap.chunks.names, lab.netmap.chunks.problem?.code]).toEqual([[], "too-large"]);
+		lab.feed({ PacketFilters: { "*": null, x: [rule("10.0.0.2")] } });
+		expect([lab.netmap.chunks.names, lab.netmap.chunks.problem, sourcesInForce(lab)]).toEqual([["x"], undefined, ["10.0.0.2"]]);
+		lab.feed({ PacketFilters: many("c") });
+		lab.reader.begin();
+		lab.feed(firstMessage([], { PacketFilters: { y: [rule("10.0.0.3")] } }));
+		expect([lab.netmap.chunks.problem, sourcesInForce(lab)]).toEqual([undefined, ["10.0.0.3"]]);
+	});
 });

@@ -376,6 +376,18 @@ describe("what else a message says", () => {
 		expect(lab.netmap.health.map((condition) => condition.id)).toEqual(["control:c"]);
 	});
 
+	test("of more messages than a person reads the first 64 are kept, and the map says so", () => {
+		const lab = new Lab();
+		lab.feed(firstMessage([]));
+		const many = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`m${index}`, { Title: "A" }]));
+		lab.feed({ DisplayMessages: many });
+		expect(lab.netmap.health.map(({ id }) => id)).toEqual(["netmap", ...Array.from({ length: 64 }, (_, index) => `control:m${index}`)]);
+		lab.feed({ DisplayMessages: { "*": null, b: { Title: "B" } } });
+		expect(lab.netmap.health.map(({ id }) => id)).toEqual(["netmap", "control:b"]);
+		lab.feed({ Health: Object.keys(many) });
+		expect(lab.netmap.health.length).toBe(65);
+	});
+
 	test("another poll begins without the DisplayMessages and region scores of the one before, whatever its first message says", () => {
 		const lab = new Lab();
 		lab.feed(

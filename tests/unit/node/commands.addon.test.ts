@@ -60,6 +60,7 @@ describe("machine interface", () => {
 			expect(await ask(a, { id: 7, do: "health" })).toMatchObject({ ok: true, state: "running", warnings: [] });
 			const report = await ask(a, { id: 8, do: "netcheck" });
 			expect(report).toMatchObject({ ok: true, udp: true, latency: { 901: expect.any(Number) }, latencyV4: { 901: expect.any(Number) } });
+			expect(report).toMatchObject({ regions: [{ region: 901, code: "lab901", latencyMS: expect.any(Number) }], portMapping: "" });
 			expect(JSON.parse(JSON.stringify(report))).toMatchObject({ latency: { 901: expect.any(Number) }, seenV4: { [String(report["globalV4"])]: 1 } });
 			const memory = await ask(a, { id: 9, do: "memory" });
 			expect([memory["ok"], Number(memory["heapBytes"]) > 0, typeof memory["counters"]]).toEqual([true, true, "object"]);

@@ -154,6 +154,33 @@ describe("relay", () => {
 		});
 	}, 15_000);
 
+	test("is back after it was lost: peers that were in use hear of us at once, others do not", async () => {
+		await stage({}, async (lab, start) => {
+			const [a, b, c] = [await start("alpha").running(), await start("beta").running(), await start("gamma").running()];
+			for (const node of [a, b, c]) {
+				node.atControl.capMap["only-tcp-443"] = null;
+				lab.control.announce(node.atControl);
+			}
+			await a.sees(b);
+			let via = "";
+			await until("an answer by the relay", () => {
+				a.tailnet.ping("beta", { kind: "disco", timeoutMS: 400 }).then(
+					(answer) => (via = answer.via),
+					() => {},
+				);
+				return via.startsWith("DERP");
+			});
+			const pongs = (node: typeof a): number => node.tailnet.counters["tsmpPongs"] as number;
+			const before = [pongs(b), pongs(c)];
+			lab.regions[0]?.derp
+				.clients(a.atControl.nodeKey)
+				.at(-1)
+				?.sendRaw(Uint8Array.of(5, 0x7f, 0xff, 0xff, 0xff));
+			await until("a call", () => pongs(b) > (before[0] as number));
+			expect(pongs(c)).toBe(before[1]);
+		});
+	});
+
 	test("sends an oversized frame, or a frame of random bytes: the connection ends, and is made again", async () => {
 		await stage({}, async (lab, start) => {
 			const a = await start("alpha").running();

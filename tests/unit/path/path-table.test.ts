@@ -284,6 +284,20 @@ describe("path table", () => {
 		expect(node.table.recent).toEqual([2, 0, 1].map((i) => (peers[i] as Stranger).index));
 	});
 
+	test("peers in use that only relays reach are those whose path is not trusted", () => {
+		const node = new TestNode(1);
+		const [first, second, third] = strangers(node, 3) as [Stranger, Stranger, Stranger];
+		node.send(first.index, 10);
+		node.send(second.index, 100);
+		node.take();
+		node.send(third.index, 100);
+		const all = [first.index, second.index, third.index];
+		expect([node.table.relayed(50, 100), node.table.relayed(0, 100)]).toEqual([all.slice(1), all]);
+		const ping = node.take().find(({ to }) => to.startsWith("udp"));
+		node.table.disco.receiveUDP(ping?.to.slice(4) as string, third.pongFor(ping?.packet as Uint8Array), 110);
+		expect(node.table.relayed(0, 110)).toEqual(all.slice(0, 2));
+	});
+
 	test("a question: DISCO over DERP and UDP, answered by the first pong; the path that follows is told to the tunnel once it knows the peer", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2, { endpoints: [v4] });
