@@ -30,6 +30,7 @@ export type ErrorCode =
 	| "derp-protocol" // the relay spoke something else
 	| "filter" // the packet filter does not fit or is invalid; nothing new is let in
 	| "resume" // the record of suspend() is not used: an ordinary start
+	| "lock" // tailnet lock: the history of the key authority cannot be verified
 	| "netmap" // a part of the network map does not fit or is invalid
 	| "io"; // anything else the machine refused
 

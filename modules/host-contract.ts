@@ -79,6 +79,25 @@ export declare function boxSeal(sharedKey: Uint8Array, nonce: Uint8Array, plaint
 /** @returns the plaintext, or undefined when the tag is wrong */
 export declare function boxOpen(sharedKey: Uint8Array, nonce: Uint8Array, sealed: Uint8Array): Uint8Array | undefined;
 
+/**
+ * Verifies an Ed25519 signature (RFC 8032) of a short message: the keys of tailnet lock.
+ *
+ * Real hosts ask libsodium, which refuses keys and nonces of small order and encodings that are not canonical, and takes the equation without cofactor. The
+ * official client verifies what trusted keys sign by the rules of ZIP-215, which take all of that. Both agree on every signature that an honest signer makes.
+ * They differ on those that the holder of a private key makes on purpose: such a one is refused here and taken there, so it can never make a node trust
+ * more; the holder of a trusted key can so leave our node behind in the history of the authority, which is shown (condition "lock").
+ * @param publicKey 32 bytes; @param signature 64 bytes. @returns false for other lengths as well
+ * @throws Error if a device has no memory for it at present
+ */
+export declare function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+
+/**
+ * Argon2i (RFC 9106, version 0x13), 4 passes over 16 MiB in 4 lanes: what a tailnet's key authority keeps of a secret that ends tailnet lock. Blocks for some
+ * 300 ms on a desktop.
+ * @returns 32 bytes, or undefined where the machine has no such memory, as no device has
+ */
+export declare function argon2i(secret: Uint8Array, salt: Uint8Array): Uint8Array | undefined;
+
 /** Constant-time comparison; false when the lengths differ. */
 export declare function equalBytes(a: Uint8Array, b: Uint8Array): boolean;
 

@@ -10,6 +10,7 @@
  *   udp-port       2 bytes              bound again at the next start: peers still trust the path to it (protocol/relay.md §2.8)
  *   netmap-...     up to 4,096 bytes    the last network map (netmap/cache-values.ts)
  *   suspend-key    32 bytes             opens the record of a node that sleeps (suspend-record.ts); there only while it does
+ *   lock           up to 4,000 bytes    history of the key authority of a locked tailnet (lock/chain-codec.ts)
  */
 import { equalBytes, log, openStore, randomBytes, type Store, wipe, x25519PublicKey } from "tailnet/host";
 import { TailnetError } from "./errors.js";

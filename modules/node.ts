@@ -8,7 +8,7 @@
  */
 import { localAddresses, log, machine, monotonicMS, randomBytes, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
 import { Control } from "./control/control.js";
-import { type ControlCallbacks, DEFAULT_CONTROL_URL, type PingAnswer, type Registration } from "./control/types.js";
+import { CAPABILITY_VERSION, type ControlCallbacks, DEFAULT_CONTROL_URL, type PingAnswer, type Registration } from "./control/types.js";
 import { DERP } from "./derp/derp.js";
 import type { RegionStatus } from "./derp/types.js";
 import { DiscoBox } from "./disco/box.js";
@@ -18,6 +18,8 @@ import { HealthWatch, type LayerFacts } from "./health-watch.js";
 import { type Identity, openIdentity } from "./identity.js";
 import type { LinkChange } from "./link-state.js";
 import { LinkWatch } from "./link-watch.js";
+import { isLockStored, openLock, signatureRoom } from "./lock/lock.js";
+import type { TailnetLock } from "./lock-owner.js";
 import { NameResolver } from "./name-resolver.js";
 import { isTailnetAddress, parseAddress } from "./netmap/address.js";
 import type { RestoredMap } from "./netmap/cache-values.js";
@@ -67,6 +69,8 @@ const loopback = Object.freeze(["127.0.0.1", "::1"]);
 const returnTimeoutMS = 5_000;
 /** As many of them. */
 const mostReturns = 16;
+/** A tunnel with room for so few peers is that of a device. */
+const devicePeers = 32;
 /** The home relay is back: whoever was in use within the life of a session may be waiting for it. */
 const waitingMS = 180_000;
 /** Timers of hosts are 32 bits of milliseconds; a later deadline is looked at again then. */
@@ -87,6 +91,8 @@ export class Node implements SocketNode {
 	readonly #derp: DERP;
 	readonly #paths: PathDriver;
 	readonly #cache: NetmapCache;
+	/** From when the tailnet is locked on. */
+	#lock: TailnetLock | undefined;
 	#hasMap = false;
 	/** The home relay was connected, and is not. */
 	#isHomeLost = false;
@@ -174,6 +180,8 @@ export class Node implements SocketNode {
 				changed: (verdict, before) => this.#owner.healthChanged(verdict, before),
 			});
 			this.#cache = this.#makeCache();
+			this.netmap.keepSignatures(signatureRoom(this.#isDevice));
+			if (isLockStored(identity.values)) this.#lock = this.#makeLock();
 			this.#control.start();
 			if (identity.isRegistered) this.#cache.begin();
 			this.#linkWatch = new LinkWatch((change) => this.#linkChanged(change));
@@ -232,6 +240,9 @@ export class Node implements SocketNode {
 			"netmap.cacheLost": this.#cache.lost,
 			"netmap.cacheSaves": this.#cache.saves,
 			"netmap.cacheSavedBytes": this.#cache.savedBytes,
+			"lock.verified": this.#lock?.counters.verified ?? 0,
+			"lock.waiting": this.#lock?.counters.waiting ?? 0,
+			"lock.refused": this.#lock?.counters.refused ?? 0,
 			"tunnel.waiting": this.#link.waiting,
 			"tunnel.lost": this.#link.lost,
 		};
@@ -291,6 +302,7 @@ export class Node implements SocketNode {
 				try {
 					this.#identity.forget();
 					this.#cache.forget();
+					this.#lock?.forget();
 				} catch (failure) {
 					error ??= failure;
 				}
@@ -340,6 +352,7 @@ export class Node implements SocketNode {
 		stopTimer(this.#renewalTimer);
 		stopTimer(this.#netmapTimer);
 		this.#cache.close();
+		this.#lock?.close();
 		this.#repair.close();
 		this.#linkWatch.close();
 		this.#paths.close();
@@ -497,8 +510,12 @@ export class Node implements SocketNode {
 		const isFirst = !this.#hasMap;
 		const isCached = this.#cache.sinceMS !== undefined;
 		this.#hasMap = true;
+		// Who is trusted follows the message, before anybody is told of it.
+		if (this.netmap.isLocked) this.#lock ??= this.#makeLock();
+		const locked = this.#lock?.map(message);
 		this.#cache.mapChanged();
 		this.#apply(change, isFirst, isCached);
+		if (locked) this.#netmapChanged(locked);
 		this.#adopt(false);
 	}
 
@@ -559,6 +576,7 @@ export class Node implements SocketNode {
 	#restored({ change, homeRegion, recent }: RestoredMap): void {
 		this.#derp.setMap(this.netmap.derpMap.regions);
 		this.network.restoreHome(homeRegion);
+		this.#lock?.restored();
 		this.#apply(change, true);
 		this.#adopt(true);
 		this.#call(recent.filter((index) => this.#paths.table.peer(index)?.resumedWith === undefined));
@@ -604,6 +622,35 @@ export class Node implements SocketNode {
 		}
 		const peer = this.#paths.table.find(handle);
 		if (peer) this.#suspension?.add({ nodeKey: peer.nodeKey, discoKey: peer.discoKey, endpoint: peer.endpoint.best, lastUsed: peer.lastUsed }, session);
+	}
+
+	// ---- Tailnet lock ----
+
+	/** Memory is short. */
+	get #isDevice(): boolean {
+		return this.#limits.peers <= devicePeers;
+	}
+
+	#makeLock(): TailnetLock {
+		const node = this;
+		return openLock({
+			store: this.#identity.values,
+			netmap: this.netmap,
+			controlURL: this.#options.controlURL ?? DEFAULT_CONTROL_URL,
+			get asker() {
+				return { version: CAPABILITY_VERSION, nodeKey: node.#identity.nodePublicKey };
+			},
+			isDevice: this.#isDevice,
+			ask: (path, body, limitBytes, done) => this.#control.ask(path, body, limitBytes, done),
+			trustShrinks: () => this.#cache.forget(),
+			mapWanted: () => this.#control.reconnect(),
+			changed: (change) => {
+				if (change) this.#netmapChanged(change);
+				this.#health.look();
+			},
+			headChanged: (head) => this.#control.updateLockHead(head),
+			report: (error) => this.report(error),
+		});
 	}
 
 	/** Keys expire without a message. */

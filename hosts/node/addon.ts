@@ -19,6 +19,8 @@ export interface Addon {
 	boxSharedKey: typeof contract.boxSharedKey;
 	boxSeal: typeof contract.boxSeal;
 	boxOpen: typeof contract.boxOpen;
+	argon2i: typeof contract.argon2i;
+	ed25519Verify: typeof contract.ed25519Verify;
 	equalBytes: typeof contract.equalBytes;
 	wipe: typeof contract.wipe;
 	crc32: typeof contract.crc32;

@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 #include <time.h>
+#include "tn_argon2i.h"
 #include "tn_blake2s.h"
 #include "tn_crc32.h"
 #include "tn_host.h"
@@ -175,6 +176,31 @@ static napi_value box_open(napi_env env, napi_callback_info info)
 	return crypto_box_open_easy_afternm(plaintext, sealed.data, sealed.length, nonce.data, key.data) == 0 ? result : binding_undefined(env);
 }
 
+static napi_value ed25519_verify(napi_env env, napi_callback_info info)
+{
+	struct arguments call = binding_arguments(env, info);
+	struct bytes key, message, signature;
+	if (!binding_bytes(env, call.values[0], "publicKey: Uint8Array", &key) || !binding_bytes(env, call.values[1], "message: Uint8Array", &message) ||
+	    !binding_bytes(env, call.values[2], "signature: Uint8Array", &signature))
+		return NULL;
+	bool is_right = key.length == crypto_sign_PUBLICKEYBYTES && signature.length == crypto_sign_BYTES &&
+	                crypto_sign_verify_detached(signature.data, message.data, message.length, key.data) == 0;
+	return binding_boolean(env, is_right);
+}
+
+static napi_value argon2i(napi_env env, napi_callback_info info)
+{
+	struct arguments call = binding_arguments(env, info);
+	struct bytes secret, salt;
+	uint8_t *out;
+	if (!binding_bytes(env, call.values[0], "secret: Uint8Array", &secret) || !binding_bytes(env, call.values[1], "salt: Uint8Array", &salt))
+		return NULL;
+	napi_value result = binding_new_bytes(env, TN_ARGON2I_SIZE, &out);
+	if (result == NULL)
+		return NULL;
+	return tn_argon2i(out, secret.data, secret.length, salt.data, salt.length) ? result : binding_undefined(env);
+}
+
 static napi_value equal_bytes(napi_env env, napi_callback_info info)
 {
 	struct arguments call = binding_arguments(env, info);
@@ -222,6 +248,8 @@ void binding_crypto(napi_env env, napi_value exports)
 	binding_function(env, exports, "boxSharedKey", box_shared_key);
 	binding_function(env, exports, "boxSeal", box_seal);
 	binding_function(env, exports, "boxOpen", box_open);
+	binding_function(env, exports, "ed25519Verify", ed25519_verify);
+	binding_function(env, exports, "argon2i", argon2i);
 	binding_function(env, exports, "equalBytes", equal_bytes);
 	binding_function(env, exports, "wipe", wipe);
 	binding_function(env, exports, "crc32", crc32);

@@ -9,8 +9,23 @@ import { openStore as openFolder } from "./store.js";
 export { Connection } from "./connection.js";
 export { defaultGateway } from "./gateway.js";
 
-export const { monotonicMS, x25519, x25519PublicKey, blake2s, hkdfBlake2s, aeadSeal, aeadOpen, boxSharedKey, boxSeal, boxOpen, equalBytes, wipe, crc32 } =
-	addon;
+export const {
+	monotonicMS,
+	x25519,
+	x25519PublicKey,
+	blake2s,
+	hkdfBlake2s,
+	aeadSeal,
+	aeadOpen,
+	boxSharedKey,
+	boxSeal,
+	boxOpen,
+	argon2i,
+	ed25519Verify,
+	equalBytes,
+	wipe,
+	crc32,
+} = addon;
 export const { JSONScanner } = addon;
 
 export class Tunnel extends addon.Tunnel {

@@ -5,6 +5,7 @@ import {
 	Alarm,
 	aeadOpen as aeadOpenInto,
 	aeadSeal as aeadSealInto,
+	argon2i as argon2iInto,
 	blake2s as blake2sInto,
 	boxOpen as boxOpenInto,
 	boxSeal as boxSealInto,
@@ -23,7 +24,7 @@ import {
 
 export { Connection } from "tailnet/host/connection";
 export type * from "tailnet/host-contract";
-export { crc32, equalBytes, JSONScanner, localAddresses, monotonicMS, utf8Decode, wallClockMS, wipe } from "tailnet/native";
+export { crc32, ed25519Verify, equalBytes, JSONScanner, localAddresses, monotonicMS, utf8Decode, wallClockMS, wipe } from "tailnet/native";
 
 const KEY_BYTES = 32;
 const TAG_BYTES = 16;
@@ -92,6 +93,11 @@ export function blake2s(...parts: Uint8Array[]): Uint8Array {
 	const out = new Uint8Array(KEY_BYTES);
 	blake2sInto(out, ...parts);
 	return out;
+}
+
+export function argon2i(secret: Uint8Array, salt: Uint8Array): Uint8Array | undefined {
+	const out = new Uint8Array(KEY_BYTES);
+	return argon2iInto(out, secret, salt) ? out : undefined;
 }
 
 export function hkdfBlake2s(salt: Uint8Array, inputKey: Uint8Array, count: number): Uint8Array[] {

@@ -11,6 +11,8 @@ declare module "tailnet/native" {
 	export function boxSharedKey(out: Uint8Array, privateKey: Uint8Array, publicKey: Uint8Array): boolean;
 	export function boxSeal(out: Uint8Array, sharedKey: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array): void;
 	export function boxOpen(out: Uint8Array, sharedKey: Uint8Array, nonce: Uint8Array, sealed: Uint8Array): boolean;
+	export function argon2i(out: Uint8Array, secret: Uint8Array, salt: Uint8Array): boolean;
+	export function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 	export function equalBytes(a: Uint8Array, b: Uint8Array): boolean;
 	export function wipe(bytes: Uint8Array): void;
 	export function crc32(bytes: Uint8Array, lengthBytes: number): number;

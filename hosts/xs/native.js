@@ -33,6 +33,12 @@ export function boxSeal(out, sharedKey, nonce, plaintext) {
 export function boxOpen(out, sharedKey, nonce, sealed) {
 	return native("xs_tn_box_open").call(this, out, sharedKey, nonce, sealed);
 }
+export function argon2i(out, secret, salt) {
+	return native("xs_tn_argon2i").call(this, out, secret, salt);
+}
+export function ed25519Verify(publicKey, message, signature) {
+	return native("xs_tn_ed25519_verify").call(this, publicKey, message, signature);
+}
 export function equalBytes(a, b) {
 	return native("xs_tn_equal_bytes").call(this, a, b);
 }

@@ -4,9 +4,12 @@
 #include "tn_xs.h"
 
 #include <sodium.h>
+#include "tn_argon2i.h"
 #include "tn_blake2s.h"
 #include "tn_crc32.h"
 #include "tn_crypto.h"
+#include "tn_defines.h"
+#include "tn_ed25519.h"
 
 #define AEAD_NONCE_BYTES 12
 #define BOX_NONCE_BYTES 24
@@ -109,6 +112,36 @@ void xs_tn_box_open(xsMachine *the)
 	uint8_t *out = result(the, sealed.length - TN_TAG_SIZE);
 	xsmcSetBoolean(xsResult, crypto_box_open_easy_afternm(out, sealed.data, sealed.length, nonce, key) == 0);
 }
+
+/* Without tailnet lock ("lock": false in the manifest's defines) nobody asks, and what of libsodium only it needs is left out. */
+#if defined(MODDEF_TAILNET_LOCK) && !MODDEF_TAILNET_LOCK
+void xs_tn_argon2i(xsMachine *the)
+{
+	xsmcSetBoolean(xsResult, false);
+}
+
+void xs_tn_ed25519_verify(xsMachine *the)
+{
+	xsmcSetBoolean(xsResult, false);
+}
+#else
+void xs_tn_argon2i(xsMachine *the)
+{
+	struct tn_xs_bytes secret = tn_xs_readable(the, 1), salt = tn_xs_readable(the, 2);
+	xsmcSetBoolean(xsResult, tn_argon2i(result(the, TN_ARGON2I_SIZE), secret.data, secret.length, salt.data, salt.length));
+}
+
+void xs_tn_ed25519_verify(xsMachine *the)
+{
+	struct tn_xs_bytes key = tn_xs_readable(the, 0), message = tn_xs_readable(the, 1), signature = tn_xs_readable(the, 2);
+	int verdict = 0;
+	if (key.length == crypto_sign_PUBLICKEYBYTES && signature.length == crypto_sign_BYTES)
+		verdict = tn_ed25519_verify(key.data, message.data, message.length, signature.data);
+	if (verdict < 0)
+		xsUnknownError("no memory to verify a signature");
+	xsmcSetBoolean(xsResult, verdict == 1);
+}
+#endif
 
 void xs_tn_equal_bytes(xsMachine *the)
 {

@@ -173,6 +173,26 @@ export class Control {
 		this.#report.setDiscoKey(key);
 	}
 
+	/** Head of the key authority that we know, as text, "" = none: control hears of it with the next update. */
+	updateLockHead(head: string): void {
+		this.#report.setLockHead(head);
+	}
+
+	/**
+	 * Asks something else on the session of the map poll: GET with a body, as control wants it (modules/lock/messages.ts).
+	 * @param done called in a later turn, and not at all if the session ends before
+	 * @returns false if there is no such session
+	 */
+	ask(path: string, body: string, limitBytes: number, done: (error: TailnetError | undefined, status: number, text: string) => void): boolean {
+		const session = this.#session;
+		if (!session || session.isOver || this.#phase !== "polling") return false;
+		const request = { method: "GET", path, headers: balancerHeaders(this.#login.nodeKey), body: utf8Encode(body) };
+		session.ask(request, limitBytes, 0, (error, { status, text }) => {
+			if (this.#session === session) this.#owner.tell(() => done(error, status, text));
+		});
+		return true;
+	}
+
 	/** Another auth key, or another try after "refused". Nothing while the node is registered. */
 	retry(authKey?: string): void {
 		if (this.#isClosed || this.#isRegistered || this.#phase === "idle") return;

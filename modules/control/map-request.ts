@@ -18,6 +18,8 @@ export interface MapFacts {
 	discoKey: Uint8Array;
 	hostinfo: JSONObject;
 	endpoints: readonly OwnEndpoint[];
+	/** Head of the key authority that we know, as text, "" = we have none. */
+	lockHead: string;
 }
 
 /** Whether a status says that control does not know our node key. */
@@ -41,5 +43,6 @@ function common(facts: MapFacts): JSONObject {
 		Hostinfo: facts.hostinfo,
 		Endpoints: facts.endpoints.map((endpoint) => endpoint.endpoint),
 		EndpointTypes: facts.endpoints.map((endpoint) => endpoint.type),
+		...(facts.lockHead === "" ? {} : { TKAHead: facts.lockHead }),
 	};
 }

@@ -32,6 +32,7 @@ export class SelfReport {
 	#net: NetFacts | undefined;
 	#endpoints: readonly OwnEndpoint[] = [];
 	#discoKey: Uint8Array;
+	#lockHead = "";
 	#session: Session | undefined;
 	#nodeKey: Uint8Array = new Uint8Array(32);
 	#request: Request | undefined;
@@ -80,6 +81,11 @@ export class SelfReport {
 	setDiscoKey(key: Uint8Array): void {
 		this.#discoKey = key.slice();
 		this.#changed();
+	}
+
+	/** @param head of the key authority that we know, as text, "" = none. Said with what is said next */
+	setLockHead(head: string): void {
+		this.#lockHead = head;
 	}
 
 	hostinfo(): JSONObject {
@@ -156,7 +162,14 @@ export class SelfReport {
 	}
 
 	#facts(nodeKey: Uint8Array): MapFacts {
-		return { version: this.#version, nodeKey, discoKey: this.#discoKey, hostinfo: this.hostinfo(), endpoints: this.#endpoints };
+		return {
+			version: this.#version,
+			nodeKey,
+			discoKey: this.#discoKey,
+			hostinfo: this.hostinfo(),
+			endpoints: this.#endpoints,
+			lockHead: this.#lockHead,
+		};
 	}
 
 	#mapRequest(nodeKey: Uint8Array, text: string): RequestOptions {

@@ -159,7 +159,7 @@ function readNode(reader: CacheReader, region: number): Members {
 /** Whether a peer may be kept. */
 export function isCacheable(view: PeerView): boolean {
 	const isMasqueraded = view.masquerade4 !== undefined || view.masquerade6 !== undefined;
-	return view.discoKey !== undefined && !view.expired && !view.wireGuardOnly && !view.unsignedPeerAPIOnly && !isMasqueraded;
+	return view.discoKey !== undefined && !view.expired && !view.untrusted && !view.wireGuardOnly && !view.unsignedPeerAPIOnly && !isMasqueraded;
 }
 
 /**

@@ -121,7 +121,7 @@ export class MapStage {
 		const change = netmap.commit(this.#isFirst, isFull, this.now);
 		if (this.#domain !== "") netmap.domain = this.#domain;
 		// Not sticky over polls: a first message without it says that lock is off.
-		if (this.#isFirst || message.tka !== undefined) netmap.isLocked = isLockOn(message.tka);
+		if (this.#isFirst || message.tka !== undefined) netmap.lockHead = isLockOn(message.tka) ? (message.tka?.Head ?? "") : "";
 		// What was left out stays out until all is said again.
 		if ((isFull || this.#omitted !== "") && netmap.conditions.set("netmap", this.#omitted || undefined)) change.health = true;
 		message.change = change;

@@ -12,6 +12,7 @@ import { DERPMap } from "./derp-map.js";
 import { FilterChunks } from "./filter-chunks.js";
 import { DEFAULT_BUDGET_BYTES } from "./filter-rules.js";
 import { MapHealth } from "./health.js";
+import { LockMarks, Mark, type MarkNumber } from "./lock-marks.js";
 import { Names } from "./names.js";
 import { PeerChanges } from "./peer-staging.js";
 import { PeerTable } from "./peers.js";
@@ -51,8 +52,10 @@ export class Netmap implements NetmapLookup {
 	readonly clock = new MapClock(wallClockMS(), monotonicMS());
 	/** Name of the tailnet. */
 	domain = "";
-	/** Tailnet lock is on (protocol/control.md §10.4). */
-	isLocked = false;
+	/** Tailnet lock is on (protocol/control.md §10.4): head of the key authority as control has it, "" = it is off. */
+	lockHead = "";
+	/** Our own signature is none that the key authority vouches for. */
+	isSelfRefused = false;
 	/** Most bytes that a reader's working buffer has held. */
 	peakBufferBytes = 0;
 
@@ -80,9 +83,13 @@ export class Netmap implements NetmapLookup {
 		return this.conditions.conditions;
 	}
 
-	/** Tailnet lock is on and our node key has no signature: peers refuse us. */
+	get isLocked(): boolean {
+		return this.lockHead !== "";
+	}
+
+	/** Tailnet lock is on and our node key has no signature, or none that is good: peers refuse us. */
 	get lockedOut(): boolean {
-		return this.isLocked && !this.self.signed;
+		return this.isLocked && (!this.self.signed || this.isSelfRefused);
 	}
 
 	/** Bytes of everything packed: peers with their indexes, routes, rules. */
@@ -141,6 +148,47 @@ export class Netmap implements NetmapLookup {
 	tick(now: number): NetmapChange | undefined {
 		const changes = new PeerChanges();
 		this.#passTime(now, changes);
+		return changes.changed.length === 0 ? undefined : makeChange(changes, {});
+	}
+
+	// ---- Tailnet lock, for modules/lock ----
+
+	/** @param mostCharacters of signatures that are handed on with a message (NetmapChange.signatures), 0 = none */
+	keepSignatures(mostCharacters: number): void {
+		this.peers.staging.signatures.mostCharacters = mostCharacters;
+	}
+
+	/** From now on only peers with the mark "trusted" carry traffic, and nobody has it yet; or all do again. @returns what it changed, if anything */
+	enforceLock(isOn: boolean): NetmapChange | undefined {
+		const { store } = this.peers;
+		if (isOn === (store.marks !== undefined)) return undefined;
+		store.marks = isOn ? new LockMarks() : undefined;
+		store.marks?.resize(store.places.length);
+		return this.#trustChanged(Array.from({ length: store.limit }, (_, index) => index));
+	}
+
+	/** Marks of the peers; undefined while tailnet lock is not in force. */
+	get lockMarks(): LockMarks | undefined {
+		return this.peers.store.marks;
+	}
+
+	/** Marks peers, all alike. @returns what it changed, if anything */
+	markPeers(indexes: readonly number[], mark: MarkNumber): NetmapChange | undefined {
+		const { store } = this.peers;
+		const changed = indexes.filter((index) => store.has(index) && (store.marks?.get(index) === Mark.trusted) !== (mark === Mark.trusted));
+		for (const index of indexes) if (store.has(index)) store.marks?.set(index, mark);
+		return this.#trustChanged(changed);
+	}
+
+	#trustChanged(indexes: readonly number[]): NetmapChange | undefined {
+		const changes = new PeerChanges();
+		const { store } = this.peers;
+		for (const index of indexes) {
+			if (!store.has(index)) continue;
+			changes.changed.push(index);
+			changes.routingChanged.push(index);
+			if (store.hasRoutes(index)) this.#routes.invalidate();
+		}
 		return changes.changed.length === 0 ? undefined : makeChange(changes, {});
 	}
 
@@ -302,5 +350,7 @@ function makeChange(changes: PeerChanges, flags: Partial<Pick<NetmapChange, "ful
 		dns: flags.dns === true,
 		filter: flags.filter === true,
 		health: flags.health === true,
+		...(changes.signatures.length > 0 ? { signatures: changes.signatures } : {}),
+		...(changes.areSignaturesShort ? { areSignaturesShort: true } : {}),
 	};
 }

@@ -17,12 +17,14 @@
 import { equalBytes } from "tailnet/host";
 import type { ArenaMark } from "./arena.js";
 import { sameKey } from "./keys.js";
-import type { Members } from "./members.js";
+import { Mark } from "./lock-marks.js";
+import { type Members, textMember } from "./members.js";
 import { NumberList } from "./number-list.js";
 import { Indexed, type PeerIndexes } from "./peer-indexes.js";
 import { type PeerStore, widen8, widen32 } from "./peer-store.js";
 import { addressesAt, endpointsAt, Flag, load16, Offset, Online, Sections } from "./record.js";
 import { RecordWriter } from "./record-writer.js";
+import { type SignatureNews, StagedSignatures } from "./staged-signatures.js";
 import { ID_BYTES, parseIDInto } from "./wide-id.js";
 
 const REMOVED = 1;
@@ -43,11 +45,17 @@ export class PeerChanges {
 	routes = false;
 	/** A peer that tailnet lock does not cover came, went or changed. */
 	unsigned = false;
+	/** Signatures of node keys that came with the message. */
+	signatures: SignatureNews[] = [];
+	/** There were more than could be kept. */
+	areSignaturesShort = false;
 }
 
 export class PeerStaging {
 	/** Something of a peer did not fit its record in this message: it is reachable by less than control meant. */
 	truncated = false;
+	/** Signatures of node keys, for tailnet lock. */
+	readonly signatures = new StagedSignatures();
 
 	readonly #store: PeerStore;
 	readonly #indexes: PeerIndexes;
@@ -98,6 +106,7 @@ export class PeerStaging {
 		if (index < 0) index = this.#add();
 		else this.#stage(index);
 		this.#stageColumns(index);
+		this.#stageSignature(index, node);
 	}
 
 	/**
@@ -128,6 +137,7 @@ export class PeerStaging {
 		this.truncated ||= writer.truncated;
 		this.#stage(index);
 		this.#stageColumns(index);
+		if (change["Key"] != null || change["KeySignature"] != null) this.#stageSignature(index, change);
 	}
 
 	/** PeerSeenChange. @param unixSeconds 0: no longer known */
@@ -169,6 +179,8 @@ export class PeerStaging {
 		}
 		store.lastSeen = this.#lastSeen ?? store.lastSeen;
 		store.online = this.#online ?? store.online;
+		changes.areSignaturesShort = this.signatures.isShort;
+		changes.signatures = this.signatures.take();
 		this.#end();
 		if (changes.removed.length > 0) this.#indexes.trim();
 		store.arena.tidy(store.places, 1, (page, offset) => load16(page, offset + Offset.length));
@@ -198,6 +210,7 @@ export class PeerStaging {
 		this.#replacing = false;
 		this.#additions = 0;
 		this.#touched = new NumberList();
+		this.signatures.abort();
 		this.#writer.release();
 		this.#store.trim();
 	}
@@ -256,6 +269,13 @@ export class PeerStaging {
 		}
 	}
 
+	/** That there is none is news only while somebody asks for them. */
+	#stageSignature(index: number, node: Members): void {
+		const text = textMember(node, "KeySignature");
+		const { marks } = this.#store;
+		if (text !== "" || marks) this.signatures.stage(index, text, marks?.get(index) ?? Mark.unchecked);
+	}
+
 	/** A staged record is overtaken by another one of the same message. */
 	#drop(index: number): void {
 		const state = (this.#staged as Uint32Array)[index] as number;
@@ -298,6 +318,7 @@ export class PeerStaging {
 		(this.#lastSeen ?? store.lastSeen)[index] = 0;
 		(this.#online ?? store.online)[index] = 0;
 		this.#note(index, changes);
+		store.marks?.set(index, Mark.unchecked);
 		this.#indexes.removeID(index);
 		this.#indexes.remove(index, Indexed.all);
 		store.arena.discard((store.places[index] as number) - 1, load16(store.page(index), store.offset(index) + Offset.length));
@@ -309,6 +330,7 @@ export class PeerStaging {
 	#commitAddition(index: number, place: number, changes: PeerChanges): void {
 		this.#store.places[index] = place + 1;
 		this.#store.count += 1;
+		this.#store.marks?.set(index, Mark.unchecked);
 		this.#indexes.add(index, Indexed.all);
 		this.#note(index, changes);
 		changes.added.push(index);
@@ -340,7 +362,10 @@ export class PeerStaging {
 		this.#indexes.add(index, which);
 		this.#note(index, changes);
 		changes.changed.push(index);
-		if (isKey) changes.keyChanged.push(index);
+		if (isKey) {
+			changes.keyChanged.push(index);
+			store.marks?.set(index, Mark.unchecked);
+		}
 		if (isDisco) changes.discoChanged.push(index);
 		if (isRouting) changes.routingChanged.push(index);
 	}

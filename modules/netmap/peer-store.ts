@@ -5,6 +5,7 @@
 import { Arena } from "./arena.js";
 import { Interner } from "./interner.js";
 import { isZeroKey } from "./keys.js";
+import { type LockMarks, Mark } from "./lock-marks.js";
 import { addressesAt, Flag, isPackedIPv4, load16, Offset, packedAddressBytes } from "./record.js";
 import { load32 } from "./wide-id.js";
 
@@ -26,6 +27,8 @@ export class PeerStore {
 	lastSeen: Uint32Array<ArrayBuffer> = new Uint32Array(0);
 	/** Numbers of Online in record.ts. */
 	online: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+	/** What tailnet lock has found of them; undefined while it is not in force. */
+	marks: LockMarks | undefined;
 	/** One more than the highest slot in use. */
 	limit = 0;
 	count = 0;
@@ -40,7 +43,7 @@ export class PeerStore {
 
 	/** Bytes held for peers, without indexes. */
 	get bytes(): number {
-		return this.arena.bytes + this.places.byteLength + this.lastSeen.byteLength + this.online.byteLength;
+		return this.arena.bytes + this.places.byteLength + this.lastSeen.byteLength + this.online.byteLength + (this.marks?.bytes ?? 0);
 	}
 
 	has(index: number): boolean {
@@ -70,8 +73,13 @@ export class PeerStore {
 		return expiry !== 0 && this.unixSeconds !== 0 && expiry <= this.unixSeconds;
 	}
 
+	/** Tailnet lock has nothing against the peer, or does not cover it. */
+	isTrusted(index: number): boolean {
+		return this.marks === undefined || this.marks.get(index) === Mark.trusted || (this.flags(index) & Flag.unsignedPeerAPIOnly) !== 0;
+	}
+
 	usable(index: number): boolean {
-		if (!this.has(index) || this.isExpired(index)) return false;
+		if (!this.has(index) || this.isExpired(index) || !this.isTrusted(index)) return false;
 		const page = this.page(index);
 		const offset = this.offset(index);
 		if ((load16(page, offset + Offset.flags) & Flag.wireGuardOnly) !== 0 || load16(page, offset + Offset.region) !== 0) return true;
@@ -109,6 +117,7 @@ export class PeerStore {
 		this.places = widen32(this.places.subarray(0, length), length);
 		this.lastSeen = widen32(this.lastSeen.subarray(0, length), length);
 		this.online = widen8(this.online.subarray(0, length), length);
+		this.marks?.resize(length);
 	}
 }
 

@@ -15,7 +15,7 @@ interface Shared {
 	readonly users: Interner;
 }
 
-/** Decodes the record at offset. online, lastSeen and the effect of the date on expired are the table's to add. */
+/** Decodes the record at offset. online, lastSeen, untrusted and the effect of the date on expired are the table's to add. */
 export function decodePeer(index: number, record: Uint8Array, offset: number, sections: Sections, store: Shared): PeerView {
 	sections.locate(record, offset);
 	const flags = load16(record, offset + Offset.flags);
@@ -47,6 +47,7 @@ export function decodePeer(index: number, record: Uint8Array, offset: number, se
 		lastSeen: 0,
 		keyExpiry: load32(record, offset + Offset.keyExpiry),
 		expired: (flags & Flag.expired) !== 0,
+		untrusted: false,
 		jailed: (flags & Flag.jailed) !== 0,
 		wireGuardOnly: (flags & Flag.wireGuardOnly) !== 0,
 		unsignedPeerAPIOnly: unsigned,

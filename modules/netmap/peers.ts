@@ -51,6 +51,7 @@ export class PeerTable implements PeerLookup {
 		view.online = online === Online.unknown ? undefined : online === Online.yes;
 		view.lastSeen = store.lastSeen[index] as number;
 		view.expired = store.isExpired(index);
+		view.untrusted = !store.isTrusted(index);
 		return view;
 	}
 
@@ -64,11 +65,12 @@ export class PeerTable implements PeerLookup {
 	}
 
 	findByNodeKey(key: Uint8Array, offset = 0): number {
-		return this.#indexes.findNodeKey(key, offset);
+		const index = this.#indexes.findNodeKey(key, offset);
+		return index >= 0 && this.store.isTrusted(index) ? index : -1;
 	}
 
 	findByDiscoKey(key: Uint8Array, offset = 0): number[] {
-		return this.#indexes.findDiscoKey(key, offset);
+		return this.#indexes.findDiscoKey(key, offset).filter((index) => this.store.isTrusted(index));
 	}
 
 	findByAddress(address: Uint8Array, offset = 0): number {

@@ -17,7 +17,7 @@ interface Facts {
 	nodeKey: Uint8Array;
 	keyExpiry: number;
 	expired: boolean;
-	signed: boolean;
+	keySignature: string;
 	authorized: boolean;
 	tagged: boolean;
 	user: string;
@@ -35,7 +35,7 @@ export class SelfNode implements SelfLookup {
 		nodeKey: new Uint8Array(KEY_BYTES),
 		keyExpiry: 0,
 		expired: false,
-		signed: false,
+		keySignature: "",
 		authorized: false,
 		tagged: false,
 		user: "0",
@@ -78,7 +78,11 @@ export class SelfNode implements SelfLookup {
 	}
 
 	get signed(): boolean {
-		return this.#facts.signed;
+		return this.#facts.keySignature !== "";
+	}
+
+	get keySignature(): string {
+		return this.#facts.keySignature;
 	}
 
 	get authorized(): boolean {
@@ -175,7 +179,7 @@ function readFacts(node: Members): Facts {
 		nodeKey,
 		keyExpiry: secondsMember(node, "KeyExpiry"),
 		expired: flagMember(node, "Expired"),
-		signed: textMember(node, "KeySignature") !== "",
+		keySignature: textMember(node, "KeySignature"),
 		authorized: flagMember(node, "MachineAuthorized"),
 		tagged: (listMember(node, "Tags")?.length ?? 0) > 0,
 		user: idFromJSON(node["User"]) ?? "0",
@@ -192,7 +196,7 @@ function sameFacts(a: Facts, b: Facts): boolean {
 			facts.name,
 			facts.keyExpiry,
 			facts.expired,
-			facts.signed,
+			facts.keySignature,
 			facts.authorized,
 			facts.tagged,
 			facts.user,

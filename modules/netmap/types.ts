@@ -6,6 +6,8 @@
  * peer is not given to another one by the message that removed it.
  */
 
+import type { SignatureNews } from "./staged-signatures.js";
+
 /** One peer, decoded from the packed table when asked for. A copy: changing it changes nothing. */
 export interface PeerView {
 	index: number;
@@ -39,6 +41,8 @@ export interface PeerView {
 	keyExpiry: number;
 	/** Flagged by control, or keyExpiry has passed: no traffic, no DISCO, no DERP. */
 	expired: boolean;
+	/** Tailnet lock is in force and nobody vouches for the node key, or that is not verified yet: no traffic, no DISCO, no DERP. */
+	untrusted: boolean;
 	/** May not start anything towards us. */
 	jailed: boolean;
 	/** Plain WireGuard: no DISCO, no DERP. */
@@ -77,6 +81,10 @@ export interface NetmapChange {
 	filter: boolean;
 	/** Netmap.health is different. */
 	health: boolean;
+	/** Signatures of node keys that a message brought, if anybody wants them. */
+	signatures?: readonly SignatureNews[];
+	/** There were more than could be kept: another map brings them again. */
+	areSignaturesShort?: boolean;
 }
 
 export interface PingRequest {
@@ -133,13 +141,13 @@ export interface PeerLookup {
 	has(index: number): boolean;
 	/** @returns undefined if there is no peer at index */
 	view(index: number): PeerView | undefined;
-	/** May carry traffic: not expired, and reachable by DISCO, DERP or plain WireGuard (protocol/tunnel.md §3.3). */
+	/** May carry traffic: not expired, not kept out by tailnet lock, and reachable by DISCO, DERP or plain WireGuard (protocol/tunnel.md §3.3). */
 	usable(index: number): boolean;
 	/** @returns index or -1 */
 	findByID(id: string): number;
-	/** @param key 32 bytes at offset. @returns index or -1; if two nodes have it, a usable one, then the one with the higher ID */
+	/** @param key 32 bytes at offset. @returns index or -1; if two nodes have it, a usable one, then the one with the higher ID. None that tailnet lock keeps out */
 	findByNodeKey(key: Uint8Array, offset?: number): number;
-	/** @param key 32 bytes at offset. @returns indexes of every node with that disco key */
+	/** @param key 32 bytes at offset. @returns indexes of every node with that disco key, without those that tailnet lock keeps out */
 	findByDiscoKey(key: Uint8Array, offset?: number): number[];
 	/** @param address 16 bytes at offset. @returns index of the node whose own address it is, or -1 */
 	findByAddress(address: Uint8Array, offset?: number): number;
@@ -205,8 +213,10 @@ export interface SelfLookup {
 	readonly nodeKey: Uint8Array;
 	/** Unix seconds, 0 = never. */
 	readonly keyExpiry: number;
-	/** Our node key has a signature of tailnet lock (nobody here verifies it). */
+	/** Our node key has a signature of tailnet lock. */
 	readonly signed: boolean;
+	/** That signature, base64, "" = none. One that comes from the map of the last run is no base64. */
+	readonly keySignature: string;
 	/** false: an administrator has to approve this machine. */
 	readonly authorized: boolean;
 	readonly tagged: boolean;

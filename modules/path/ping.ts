@@ -71,7 +71,7 @@ export class Pings {
 	}
 
 	/**
-	 * Asks one peer. done is called with a result, or with an error: "peer-expired", "no-route" (the peer has no disco key, or no address of a family of
+	 * Asks one peer. done is called with a result, or with an error: "peer-expired", "policy" (tailnet lock), "no-route" (the peer has no disco key, or no address of a family of
 	 * ours), "full" (too many questions), "timeout", "closed".
 	 */
 	start(kind: PingKind, index: number, timeoutMS: number, now: number, done: PingDone): void {
@@ -122,6 +122,7 @@ export class Pings {
 		const view = peers.view(index);
 		if (!view) return new TailnetError("not-found", "no such peer");
 		if (view.expired) return new TailnetError("peer-expired", "the peer's node key has expired");
+		if (view.untrusted) return new TailnetError("policy", "tailnet lock: nobody that the tailnet trusts has signed the peer's node key");
 		const question: Question = { kind, index, at: now, deadline: now + timeoutMS, tag: "", done };
 		const token = (this.#lastToken += 1);
 		if (kind === "disco") {

@@ -35,6 +35,7 @@ const parts = {
 	12: { name: "UDP packet of 1,280 bytes out", isPacket: true },
 	13: { name: "UDP packet of 1,280 bytes in", isPacket: true },
 	14: { name: "turn with nothing to do" },
+	15: { name: "Ed25519, verify: a signature of tailnet lock" },
 };
 
 const ROUNDS = 64;

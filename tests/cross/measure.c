@@ -5,6 +5,7 @@
 #define TN_TEST_NO_MAIN
 #include "tn_net.h"
 
+#include <sodium.h>
 #include "tn_cross.h"
 #include "tn_crypto.h"
 
@@ -23,6 +24,7 @@ enum part {
 	DATAGRAM_OUT,
 	DATAGRAM_IN,
 	IDLE_TURN,
+	ED25519_VERIFY,
 };
 
 #define ROUNDS 64
@@ -48,6 +50,16 @@ static void primitives(void)
 		bool is_good = tn_x25519(shared, key, point);
 		tn_cross_part(0);
 		CHECK(is_good);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		uint8_t secret[crypto_sign_SECRETKEYBYTES], signature[crypto_sign_BYTES];
+		tn_test_random_bytes(key, sizeof key);
+		crypto_sign_seed_keypair(point, secret, key);
+		crypto_sign_detached(signature, NULL, shared, sizeof shared, secret);
+		tn_cross_part(ED25519_VERIFY);
+		int result = crypto_sign_verify_detached(signature, shared, sizeof shared, point);
+		tn_cross_part(0);
+		CHECK(result == 0);
 	}
 }
 

@@ -51,6 +51,12 @@ export const threads = [
 		],
 	},
 	{
+		name: "lock",
+		limit: 4096,
+		why: "the task that verifies a signature has 4,608 bytes (hosts/esp32/tn_ed25519_esp32.c)",
+		entries: ["crypto_sign_verify_detached"],
+	},
+	{
 		name: "tunnel",
 		limit: 5120,
 		why: "its task has 6 KB on the ESP32 (hosts/esp32); the loop around it, its interrupts and, on Xtensa, register windows take the rest",

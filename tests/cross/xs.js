@@ -90,6 +90,7 @@ async function compileBindings(target, app) {
 			`-I${join(root, "native")}`,
 			`-I${join(root, "hosts/xs")}`,
 			`-I${join(root, "hosts")}`,
+			`-I${join(root, "hosts/esp32")}`,
 			...[app.made, join(port, "xs"), ...hostHeaders(), join(sdk, "xs/includes")].flatMap((include) => ["-isystem", include]),
 			"-c",
 			source,

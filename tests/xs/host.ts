@@ -4,7 +4,7 @@
  */
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { hsalsa, xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
-import { x25519 as curve } from "@noble/curves/ed25519.js";
+import { x25519 as curve, ed25519 } from "@noble/curves/ed25519.js";
 import { blake2s as hashBlake2s } from "@noble/hashes/blake2.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import type * as contract from "../../modules/host-contract.js";
@@ -99,6 +99,10 @@ export const testing = {
 	pools: {} as Record<string, number>,
 	/** Options that the machine lacks. */
 	lacks: [] as readonly string[],
+	/** What argon2i() makes of a secret (as text: its bytes with commas), as far as this machine has memory for it. */
+	derived: new Map<string, Uint8Array>(),
+	/** No signature can be verified at present, for want of memory. */
+	isShortOfMemory: false,
 	/** Lines given to log(). */
 	lines: [] as string[],
 	/** Everything as at start: clock, timers, streams, names, random seed. */
@@ -110,6 +114,8 @@ export const testing = {
 		testing.connections.length = 0;
 		testing.names.clear();
 		testing.lines.length = 0;
+		testing.derived.clear();
+		testing.isShortOfMemory = false;
 		testing.pools = {};
 		testing.lacks = [];
 		testing.gateway = undefined;
@@ -252,8 +258,8 @@ export function aeadOpen(key: Uint8Array, nonce: Uint8Array, associatedData: Uin
 	}
 }
 
-/** X25519 and Salsa20 operations done so far, for tests that count them. */
-export const operations = { box: 0 };
+/** X25519 and Salsa20 operations, and signatures verified so far, for tests that count them. */
+export const operations = { box: 0, ed25519: 0 };
 
 export function boxSharedKey(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {
 	operations.box += 1;
@@ -277,6 +283,24 @@ export function boxOpen(sharedKey: Uint8Array, nonce: Uint8Array, sealed: Uint8A
 	} catch {
 		return undefined;
 	}
+}
+
+/** 16 MiB of hashing take minutes in an XS engine: what comes of a secret is said by the test. */
+export function argon2i(secret: Uint8Array, _salt: Uint8Array): Uint8Array | undefined {
+	return testing.derived.get(`${secret}`);
+}
+
+export function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+	if (testing.isShortOfMemory) throw new Error("no memory to verify a signature");
+	operations.ed25519 += 1;
+	const isRight = remembered(`${publicKey} ${message} ${signature}`, () => {
+		try {
+			return Uint8Array.of(ed25519.verify(signature, message, publicKey, { zip215: false }) ? 1 : 0);
+		} catch {
+			return Uint8Array.of(0); // @noble throws for a wrong length
+		}
+	});
+	return isRight?.[0] === 1;
 }
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {

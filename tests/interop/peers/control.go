@@ -33,6 +33,7 @@ type control struct {
 	options  controlOptions
 	server   *testcontrol.Server
 	director *director
+	lock     *keyAuthority
 	ln       *cuttable
 	http     *http.Server
 	address  string
@@ -60,6 +61,7 @@ type controlOptions struct {
 
 func newControl(p *program) *control {
 	c := &control{p: p, answers: map[string]chan pingAnswer{}}
+	c.lock = &keyAuthority{c: c}
 	command(p, "control.start", func(_ context.Context, o controlOptions) (any, error) { return c.start(o) })
 	command(p, "control.stop", func(context.Context, none) (any, error) { c.stop(); return none{}, nil })
 	command(p, "control.restart", func(context.Context, none) (any, error) {
@@ -91,6 +93,7 @@ func newControl(p *program) *control {
 	registerControlNodes(p, c)
 	registerControlAsks(p, c)
 	registerDirector(p, c)
+	registerLock(p, c)
 	registerChurn(p, c)
 	return c
 }
@@ -130,6 +133,7 @@ func (c *control) makeServer() {
 		after, _ := c.retryAfter.Load().(string)
 		return true, after, "too many requests"
 	}
+	c.lock.install(c.server)
 	c.director = nil
 	if o.Stream != "" && o.Stream != "stock" {
 		c.director = newDirector(c, o.Stream == "headscale")

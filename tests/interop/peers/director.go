@@ -216,6 +216,7 @@ func (d *director) compose(node *tailcfg.Node, r *tailcfg.MapRequest) *tailcfg.M
 	if err != nil || response == nil {
 		return &tailcfg.MapResponse{KeepAlive: true}
 	}
+	response.TKAInfo = d.c.lock.info()
 	d.mu.Lock()
 	override := d.overrides[node.Hostinfo.Hostname()]
 	d.mu.Unlock()

@@ -37,6 +37,20 @@ describe("without-upnp.json", () => {
 	});
 });
 
+describe("without-lock.json", () => {
+	test("leaves out the folder of tailnet lock, and puts one module in its place that has what the rest asks for", () => {
+		const without = JSON.parse(readFileSync(join(root, "without-lock.json"), "utf8")) as { modules: Record<string, string | string[]> };
+		expect(without.modules["~"]).toEqual([`${manifest.modules["tailnet/lock/*"]}`]);
+		const wanted = modules.filter((name) => !name.startsWith("tailnet/lock/"));
+		const imported = new Set<string>();
+		for (const name of wanted)
+			for (const match of readFileSync(join(root, "modules", `${name.slice(8)}.ts`), "utf8").matchAll(/^import (?!type).*"[^"]*(lock\/[\w-]+)\.js"/gm))
+				imported.add(`tailnet/${match[1]}`);
+		expect([...imported]).toEqual(Object.keys(without.modules).filter((name) => name !== "~"));
+		expect(readFileSync(join(root, `${without.modules["tailnet/lock/lock"]}.ts`), "utf8")).toMatch(/^export function openLock\(owner: LockOwner\)/m);
+	});
+});
+
 describe("board-options.json", () => {
 	test("names a folder whose sdkconfig.defaults has every option that health misses", () => {
 		const { build } = JSON.parse(readFileSync(join(root, "board-options.json"), "utf8")) as { build: Record<string, string> };

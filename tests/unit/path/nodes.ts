@@ -113,6 +113,7 @@ export class FakeNetmap implements NetmapLookup {
 			keyExpiry: 0,
 			expired: peer.expired,
 			jailed: false,
+			untrusted: false,
 			wireGuardOnly: false,
 			unsignedPeerAPIOnly: false,
 			tagged: false,
