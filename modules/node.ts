@@ -797,9 +797,7 @@ export class Node implements SocketNode {
 		if (status.error && status.error.code === "certificate")
 			this.#owner.error(new TailnetError("certificate", `relay ${status.code}: ${status.error.message}`));
 		if (!status.home) return;
-		if (status.admitted && this.#isHomeLost) {
-			this.later(() => this.#call(this.#paths.relayed(waitingMS)));
-		}
+		if (status.admitted && this.#isHomeLost) this.later(() => this.#call(this.#paths.relayed(waitingMS)));
 		this.#isHomeLost = !status.admitted && (this.#isHomeLost || status.lastFrameMS !== undefined);
 		this.#health.look();
 		if (this.#isHomeDead) this.network.homeUnreachable();

@@ -144,19 +144,14 @@ function read(plaintext: Uint8Array, nodeKey: Uint8Array, wallMS: number): Opene
 	if (!equalBytes(plaintext.subarray(NODE_KEY_AT, DISCO_KEY_AT), nodeKey)) return "other-node";
 	if (sleptAt === 0 || wallMS === 0 || sleptMS < 0) return "clock";
 	if (sleptMS >= REJECT_AFTER_MS) return "old";
-	const young: number[] = [];
+	const young: Uint8Array[] = [];
 	for (let at = SESSIONS_AT; at < plaintext.length; at += SESSION_BYTES) {
-		const ageMS = view.getUint32(at + AGE_AT, true) + sleptMS;
-		if (ageMS >= REJECT_AFTER_MS) continue;
-		view.setUint32(at + AGE_AT, ageMS, true);
-		young.push(at);
+		const session = plaintext.subarray(at, at + SESSION_BYTES);
+		if (ageSession(session, sleptMS)) young.push(session);
 	}
 	if (young.length === 0 && plaintext.length > SESSIONS_AT) return "old";
 	const sessions = new Uint8Array(young.length * SESSION_BYTES);
-	for (let i = 0; i < young.length; i += 1) {
-		const at = young[i] as number;
-		sessions.set(plaintext.subarray(at, at + SESSION_BYTES), i * SESSION_BYTES);
-	}
+	for (let i = 0; i < young.length; i += 1) sessions.set(young[i] as Uint8Array, i * SESSION_BYTES);
 	return { discoPrivateKey: plaintext.slice(DISCO_KEY_AT, SESSIONS_AT), sessions };
 }
 

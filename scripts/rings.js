@@ -99,6 +99,7 @@ export const rings = [
 		},
 		command: [node, "tests/cross/run.js"],
 	},
+	{ name: "hostile", lane: "network", command: [node, "tests/hostile/run.js"] },
 	{ name: "interop", lane: "network", needs: needsNetworks, command: [node, "tests/interop/run.js"] },
 	{ name: "nat", lane: "network", needs: needsNetworks, command: [node, "tests/nat/run.js"] },
 	{ name: "browser", lane: "network", needs: () => needsNetworks() ?? needsBrowser(), command: [node, "tests/browser/run.js"] },

@@ -284,7 +284,8 @@ export class Maps {
 	}
 }
 
-function framed(json: Uint8Array): Buffer {
+/** A message as it stands in the body of a map poll. */
+export function framed(json: Uint8Array): Buffer {
 	const head = Buffer.alloc(4);
 	head.writeUInt32LE(json.length);
 	return Buffer.concat([head, json]);

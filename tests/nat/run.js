@@ -8,27 +8,8 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { buildPeers } from "../interop/harness/peers.js";
-import { haveOwnNode, missing } from "../interop/harness/requirements.js";
-import { choose, list, Runner, readScenarios, skipAll } from "../interop/harness/scenarios.js";
+import { missing } from "../interop/harness/requirements.js";
+import { runRing } from "../interop/harness/scenarios.js";
 
-async function main() {
-	const { values } = parseArgs({ options: { only: { type: "string", default: "" }, list: { type: "boolean", default: false } } });
-	const scenarios = await readScenarios(join(import.meta.dirname, "scenarios"));
-	if (values.list) {
-		list(scenarios);
-		return 0;
-	}
-	const lines = missing("nat");
-	if (lines.length === 0 && !haveOwnNode()) lines.push("the nat ring needs the command of our node: npm run build");
-	if (lines.length > 0) {
-		skipAll(scenarios, lines);
-		return 0;
-	}
-	await buildPeers();
-	const runner = new Runner();
-	for (const [, scenario] of choose(scenarios, values.only)) await runner.run(scenario);
-	return runner.close();
-}
-
-process.exitCode = await main();
+const { values } = parseArgs({ options: { only: { type: "string", default: "" }, list: { type: "boolean", default: false } } });
+process.exitCode = await runRing("nat", join(import.meta.dirname, "scenarios"), missing("nat"), values);

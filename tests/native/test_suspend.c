@@ -20,6 +20,17 @@ static const uint8_t *told(const struct host *host, size_t n)
 	return CHECK(event != NULL && event->bytes[1] == 0 && event->length == SESSION_AT + TN_WG_SAVED_SIZE) ? event->bytes + SESSION_AT : NULL;
 }
 
+/** Suspends a host that has one session, and takes it. @return false when it was not told */
+static bool fall_asleep(struct net *net, struct host *host, uint8_t session[TN_WG_SAVED_SIZE])
+{
+	suspend(host);
+	net_settle(net);
+	const uint8_t *saved = told(host, 0);
+	if (saved != NULL)
+		memcpy(session, saved, TN_WG_SAVED_SIZE);
+	return saved != NULL;
+}
+
 static bool is_finished(const struct host *host)
 {
 	for (size_t i = 0; i < host->event_count; i++) {
@@ -118,10 +129,7 @@ TN_TEST("the node of the next run sends its first packet to the last endpoint, a
 	uint32_t socket;
 	struct net *net = talking(&a, &b, &socket);
 	uint8_t session[TN_WG_SAVED_SIZE];
-	suspend(a);
-	net_settle(net);
-	REQUIRE(told(a, 0) != NULL);
-	memcpy(session, told(a, 0), sizeof session);
+	REQUIRE(fall_asleep(net, a, session));
 	net->now += 30000;
 	tn_store32le(session + TN_WG_SAVED_AGE, tn_load32le(session + TN_WG_SAVED_AGE) + 30000);
 	a = reborn(net, a);
@@ -150,10 +158,7 @@ TN_TEST("a session that is too old, or cut off, costs one handshake")
 	uint32_t socket;
 	struct net *net = talking(&a, &b, &socket);
 	uint8_t session[TN_WG_SAVED_SIZE];
-	suspend(a);
-	net_settle(net);
-	REQUIRE(told(a, 0) != NULL);
-	memcpy(session, told(a, 0), sizeof session);
+	REQUIRE(fall_asleep(net, a, session));
 	tn_store32le(session + TN_WG_SAVED_AGE, TN_WG_REJECT_AFTER_MS);
 	net->now += TN_WG_REJECT_AFTER_MS;
 	a = reborn(net, a);
@@ -229,10 +234,7 @@ TN_TEST("a peer's command that carries keys leaves nothing in the ring of comman
 	uint32_t socket;
 	struct net *net = talking(&a, &b, &socket);
 	uint8_t session[TN_WG_SAVED_SIZE];
-	suspend(a);
-	net_settle(net);
-	REQUIRE(told(a, 0) != NULL);
-	memcpy(session, told(a, 0), sizeof session);
+	REQUIRE(fall_asleep(net, a, session));
 	a = reborn(net, a);
 	resume(a, b, session, NULL);
 	net_settle(net);

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { framed } from "../../../dist/tests/lab/control-map.js";
 import { encodeJSON } from "../../../dist/tests/lab/control-nodes.js";
 import { startLab } from "../../../dist/tests/lab/lab.js";
 import { nodeCommand } from "../../interop/harness/requirements.js";
@@ -16,12 +17,6 @@ import { mutate } from "./mutations.js";
 /** What one message may add to the memory of a process, JavaScript's own slack included, whatever the size of the message. */
 const boundBytes = 96e6;
 const limitMS = 30_000;
-
-const framed = (bytes) => {
-	const head = Buffer.alloc(4);
-	head.writeUInt32LE(bytes.length);
-	return Buffer.concat([head, bytes]);
-};
 
 class LabNode extends CommandNode {
 	constructor(lab, folder, hostname) {

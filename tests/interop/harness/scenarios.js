@@ -8,6 +8,8 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { buildPeers } from "./peers.js";
+import { haveOwnNode } from "./requirements.js";
 import { World } from "./world.js";
 
 /** Reads the scenario files of some folders. @returns {Promise<[file: string, scenario: object][]>} */
@@ -110,4 +112,29 @@ function withTimeout(promise, timeoutMS) {
 		timer = setTimeout(() => reject(new Error(`took longer than ${timeoutMS} ms`)), timeoutMS);
 	});
 	return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
+}
+
+/**
+ * A ring that is a folder of scenario files.
+ * @param {string} name
+ * @param {string} folder
+ * @param {string[]} lacking what this machine has not
+ * @param {{only: string, list?: boolean}} options of its command line
+ * @returns {Promise<number>} its exit code
+ */
+export async function runRing(name, folder, lacking, { only, list: isList = false }) {
+	const scenarios = await readScenarios(folder);
+	if (isList) {
+		list(scenarios);
+		return 0;
+	}
+	const lines = lacking.length === 0 && !haveOwnNode() ? [`the ${name} ring needs the command of our node: npm run build`] : lacking;
+	if (lines.length > 0) {
+		skipAll(scenarios, lines);
+		return 0;
+	}
+	await buildPeers();
+	const runner = new Runner();
+	for (const [, scenario] of choose(scenarios, only)) await runner.run(scenario);
+	return runner.close();
 }

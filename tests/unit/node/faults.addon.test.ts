@@ -1,5 +1,6 @@
 /** Faults of control and of the way to it, against a node with the real native core: what it says, and that it comes back by itself. */
 import { describe, expect, Random, test } from "../../harness.js";
+import { framed } from "../../lab/control-map.js";
 import { type StageNode, stage, until } from "./stage.js";
 
 const conditions = (node: StageNode): string[] => node.tailnet.health.map((condition) => condition.id);
@@ -39,9 +40,9 @@ describe("control", () => {
 	const garbage: [string, (bytes: Random) => Uint8Array][] = [
 		["a frame of random bytes", (random) => Uint8Array.of(16, 0, 0, 0, ...random.bytes(16))],
 		["a frame that says 4 GB", () => Uint8Array.of(255, 255, 255, 255, 1, 2, 3)],
-		["JSON of another kind", () => framed("[1,2,3]")],
-		["JSON that ends in the middle", () => framed('{"Peers":[{"ID":')],
-		["a Node of the wrong type", () => framed('{"Node":5}')],
+		["JSON of another kind", () => framed(Buffer.from("[1,2,3]"))],
+		["JSON that ends in the middle", () => framed(Buffer.from('{"Peers":[{"ID":'))],
+		["a Node of the wrong type", () => framed(Buffer.from('{"Node":5}'))],
 	];
 	test.each(garbage)("sends %s: a named error or none, the old map stays in force, and the node goes on", async (_name, make) => {
 		await stage({}, async (lab, start) => {
@@ -195,11 +196,3 @@ describe("relay", () => {
 		});
 	});
 });
-
-function framed(json: string): Uint8Array {
-	const body = new TextEncoder().encode(json);
-	const bytes = new Uint8Array(4 + body.length);
-	new DataView(bytes.buffer).setUint32(0, body.length, true);
-	bytes.set(body, 4);
-	return bytes;
-}
