@@ -181,7 +181,7 @@ static void command(struct tn_node *node, const uint8_t *record, size_t length)
 			tn_tunnel_send_derp(tunnel, argument, record + 4, record + 36, rest - 32, true);
 		break;
 	case TN_COMMAND_DERP_STATE:
-		tn_relay_set_open(&tunnel->relay, argument, record[1] & 1);
+		tn_tunnel_derp_state(tunnel, argument, record[1] & 1);
 		break;
 	case TN_COMMAND_DERP_GONE:
 		if (rest >= 32)

@@ -194,6 +194,16 @@ uint64_t tn_recovery_watch(struct tn_recovery *recovery, const struct tcp_pcb *p
 	return recovery->probe_at != 0 ? recovery->probe_at : UINT64_MAX;
 }
 
+uint64_t tn_recovery_returned(struct tn_recovery *recovery, const struct tcp_pcb *pcb, uint8_t returns, uint64_t now)
+{
+	const bool is_new = recovery->returns != returns;
+	recovery->returns = returns;
+	if (!is_new || pcb->unacked == NULL || (recovery->probes == 0 && pcb->nrtx == 0))
+		return UINT64_MAX;
+	recovery->probes = 0;
+	return recovery->probe_at = now;
+}
+
 /** Presumably what was on its way was too much. A segment or two say nothing of that. */
 static void halve_window(struct tn_recovery *recovery, struct tcp_pcb *pcb)
 {

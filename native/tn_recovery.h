@@ -37,6 +37,7 @@ struct tn_recovery {
 	bool has_round_trip;         /* one was */
 	uint8_t doubt;               /* enum tn_recovery_doubt */
 	uint8_t probes;              /* since the last new acknowledgement */
+	uint8_t returns;             /* of the tunnel, as seen last */
 	uint32_t until;              /* sequence number that ends the recovery */
 	uint32_t acknowledged, sent; /* as seen last */
 	uint32_t answered;           /* acknowledgement that was acted on last */
@@ -50,6 +51,13 @@ struct tn_recovery {
 
 /** The connection begins, or 250 ms have passed: it goes over a relay now, or not. */
 void tn_recovery_relayed(struct tn_recovery *recovery, struct tcp_pcb *pcb, bool is_relayed);
+
+/**
+ * Ways to peers came back (struct tn_tunnel, returns): where a segment was repeated in vain, it is again at once. lwIP's time-out has doubled with each loss, to
+ * half a minute and more.
+ * @return when tn_recovery_probe wants to be called, UINT64_MAX = not at all
+ */
+uint64_t tn_recovery_returned(struct tn_recovery *recovery, const struct tcp_pcb *pcb, uint8_t returns, uint64_t now);
 
 /**
  * lwIP is about to take a packet of the connection. The window it tells counts whenever it acknowledges something new (RFC 9293 §3.10.7.4), also on a repeated segment,

@@ -10,12 +10,8 @@
 
 #define GENERATION_MASK 0xffffu
 #define RINGS (TN_STREAM_SEND + TN_STREAM_RECEIVE)
-/**
- * For so many streams memory is looked for before a connection opens: on a board for all. A desktop promises what it may not have, and to ask it for more than can be
- * set aside would cost more than the connection.
- */
-#define SOUGHT TN_PROFILE(TN_HALF_OPEN, SPARES)
-#define SPARES (sizeof((struct tn_sockets *)0)->spare / sizeof(uint8_t *))
+/** Whether memory is scarce: then it is looked for before a connection opens, and that of a closed one is kept. To look for a desktop's would cost more than the connection. */
+#define IS_SCARCE TN_PROFILE(true, false)
 
 void tn_sockets_init(struct tn_sockets *table, struct tn_events *events, struct tn_netif *netif)
 {
@@ -33,10 +29,8 @@ void tn_sockets_free(struct tn_sockets *table)
 		tn_port_free(table->slots[i].memory);
 		table->slots[i].memory = NULL;
 	}
-	for (size_t i = 0; i < SPARES; i++) {
-		tn_port_free(table->spare[i]);
-		table->spare[i] = NULL;
-	}
+	tn_port_free(table->spare);
+	table->spare = NULL;
 }
 
 struct tn_socket *tn_socket_take(struct tn_sockets *table)
@@ -57,13 +51,10 @@ struct tn_socket *tn_socket_take(struct tn_sockets *table)
 /** Sets memory aside. @return false when there is as much as may be */
 static bool set_aside(struct tn_sockets *table, uint8_t *memory)
 {
-	for (size_t i = 0; i < SPARES; i++) {
-		if (table->spare[i] == NULL) {
-			table->spare[i] = memory;
-			return true;
-		}
-	}
-	return false;
+	if (!IS_SCARCE || table->spare != NULL)
+		return false;
+	table->spare = memory;
+	return true;
 }
 
 void tn_socket_release(struct tn_socket *socket)
@@ -141,14 +132,10 @@ void tn_socket_touch(struct tn_socket *socket)
 
 uint8_t *tn_socket_memory(struct tn_sockets *table)
 {
-	for (size_t i = 0; i < SPARES; i++) {
-		uint8_t *memory = table->spare[i];
-		if (memory != NULL) {
-			table->spare[i] = NULL;
-			return memory;
-		}
-	}
-	uint8_t *memory = tn_port_allocate(RINGS);
+	uint8_t *memory = table->spare;
+	table->spare = NULL;
+	if (memory == NULL)
+		memory = tn_port_allocate(RINGS);
 	if (memory == NULL)
 		table->counters.no_memory++;
 	return memory;
@@ -156,12 +143,10 @@ uint8_t *tn_socket_memory(struct tn_sockets *table)
 
 bool tn_socket_has_memory(struct tn_sockets *table, unsigned streams)
 {
-	unsigned found = 0;
-	if (streams > SOUGHT)
-		streams = SOUGHT;
+	if (!IS_SCARCE)
+		return true;
+	unsigned found = table->spare != NULL;
 	void *chain = NULL; /* what cannot be set aside, each with the address of the one before in it */
-	for (size_t i = 0; i < SPARES; i++)
-		found += table->spare[i] != NULL;
 	while (found < streams) {
 		uint8_t *memory = tn_port_allocate(RINGS);
 		if (memory == NULL)

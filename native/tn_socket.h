@@ -96,7 +96,7 @@ struct tn_sockets {
 	uint32_t next; /* VM thread: where the search for a free slot begins */
 	_Atomic uint32_t raised[TN_SOCKET_WORDS];
 	_Atomic uint32_t touched[TN_SOCKET_WORDS];
-	uint8_t *spare[TN_PROFILE(1, 16)]; /* ring memory of closed streams, for the next ones */
+	uint8_t *spare; /* ring memory of a closed stream, for the next one; only a board keeps it */
 	struct tn_socket slots[TN_SOCKETS];
 };
 

@@ -366,7 +366,9 @@ void tn_stream_step(struct tcp_pcb *pcb)
 		abort_stream(socket);
 		tn_socket_release(socket);
 	} else if (socket != NULL) {
+		const struct tn_tunnel *tunnel = socket->table->netif->tunnel;
 		watch(socket);
+		tn_stack_call_at(tn_recovery_returned(&socket->recovery, pcb, tunnel->returns, tunnel->now));
 		tn_recovery_relayed(&socket->recovery, pcb, is_relayed(socket));
 	}
 }

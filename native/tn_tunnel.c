@@ -300,11 +300,27 @@ bool tn_tunnel_path(struct tn_tunnel *tunnel, const uint8_t *record, size_t leng
 	struct tn_peer *peer = length < PATH_SIZE ? NULL : peer_of(tunnel, tn_load32le(record + 4), &slot);
 	if (peer == NULL)
 		return false;
+	const bool was_direct = tn_tunnel_is_direct(tunnel, peer);
 	peer->home_region = tn_load16le(record + 2);
 	memcpy(peer->endpoint, record + PATH_ENDPOINT, TN_ENDPOINT);
 	peer->has_endpoint = tn_load16be(record + PATH_ENDPOINT + 16) != 0;
 	peer->trusted_until = tn_load64le(record + PATH_UNTIL);
+	if (!was_direct && tn_tunnel_is_direct(tunnel, peer))
+		tunnel->returns++;
 	return true;
+}
+
+void tn_tunnel_derp_state(struct tn_tunnel *tunnel, uint16_t region, bool is_open)
+{
+	tn_relay_set_open(&tunnel->relay, region, is_open);
+	if (!is_open) {
+		tunnel->relay_lost_at = tunnel->now;
+		return;
+	}
+	tunnel->returns++;
+	for (unsigned slot = 0; slot < TN_PEERS; slot++)
+		if (tunnel->relay_lost_at != 0 && !tn_tunnel_is_direct(tunnel, &tunnel->peers[slot]))
+			tn_wg_retry(&tunnel->wg, slot, tunnel->relay_lost_at, tunnel->now);
 }
 
 void tn_tunnel_derp_gone(struct tn_tunnel *tunnel, uint16_t region, const uint8_t key[32])

@@ -91,6 +91,8 @@ struct tn_tunnel {
 
 	bool has_key, has_address4, has_address6, shields_up;
 	bool is_suspended;
+	uint8_t returns;         /* counts ways to peers that came back: relays that opened, endpoints that are trusted again */
+	uint64_t relay_lost_at;  /* when a relay's connection went last, 0 never; what is sent after that waits for the next one */
 	uint16_t suspended_next; /* slot whose session is told next; beyond the last: that there are no more */
 	uint8_t disco_key[32];
 	uint8_t address4[16], address6[16];
@@ -147,6 +149,8 @@ bool tn_tunnel_path(struct tn_tunnel *tunnel, const uint8_t *record, size_t leng
 bool tn_tunnel_subnets(struct tn_tunnel *tunnel, const uint8_t *record, size_t length);
 void tn_tunnel_peer_remove(struct tn_tunnel *tunnel, uint32_t handle);
 void tn_tunnel_session_drop(struct tn_tunnel *tunnel, uint32_t handle);
+/** A relay's connection opens or is gone. When it opens, what was lost with the one before goes again: handshakes now, connections by their next step (`returns`). */
+void tn_tunnel_derp_state(struct tn_tunnel *tunnel, uint16_t region, bool is_open);
 void tn_tunnel_derp_gone(struct tn_tunnel *tunnel, uint16_t region, const uint8_t key[32]);
 
 /** @param block from tn_port_allocate, owned by the tunnel from now on; NULL: block everything */
@@ -196,6 +200,9 @@ void tn_tunnel_inject(struct tn_tunnel *tunnel, const uint8_t *packet, size_t le
 
 /** Sends STUN, DISCO or a question about port mappings from the node's UDP port. */
 void tn_tunnel_send_raw(struct tn_tunnel *tunnel, const uint8_t endpoint[TN_ENDPOINT], const uint8_t *datagram, size_t length);
+
+/** Whether the peer's endpoint is one that answered lately. */
+bool tn_tunnel_is_direct(const struct tn_tunnel *tunnel, const struct tn_peer *peer);
 
 /** Whether packets to an address (16 bytes) go by DERP now; false when it is nobody's. */
 bool tn_tunnel_is_relayed(const struct tn_tunnel *tunnel, const uint8_t address[16]);

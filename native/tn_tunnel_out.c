@@ -69,8 +69,7 @@ static uint16_t region_of(const struct tn_tunnel *tunnel, const struct tn_peer *
 	return peer->home_region;
 }
 
-/** Whether the peer's endpoint is one that answered lately. */
-static bool is_direct(const struct tn_tunnel *tunnel, const struct tn_peer *peer)
+bool tn_tunnel_is_direct(const struct tn_tunnel *tunnel, const struct tn_peer *peer)
 {
 	return peer->has_endpoint && tunnel->now <= peer->trusted_until;
 }
@@ -79,13 +78,13 @@ bool tn_tunnel_is_relayed(const struct tn_tunnel *tunnel, const uint8_t address[
 {
 	bool is_ip4 = tn_address_is_ip4(address);
 	int slot = tn_routes_destination(&tunnel->routes, is_ip4 ? 4 : 6, is_ip4 ? address + 12 : address);
-	return slot >= 0 && !is_direct(tunnel, &tunnel->peers[slot]);
+	return slot >= 0 && !tn_tunnel_is_direct(tunnel, &tunnel->peers[slot]);
 }
 
 void tn_tunnel_send_to_peer(struct tn_tunnel *tunnel, unsigned slot, const uint8_t *datagram, size_t length)
 {
 	struct tn_peer *peer = &tunnel->peers[slot];
-	bool is_trusted = is_direct(tunnel, peer);
+	bool is_trusted = tn_tunnel_is_direct(tunnel, peer);
 	make_room(tunnel, length);
 	uint8_t *place = tn_out_place(&tunnel->out);
 	if (datagram != place)

@@ -264,6 +264,12 @@ size_t tn_wg_seal(struct tn_wg *wg, unsigned slot, uint8_t *packet, size_t lengt
  */
 bool tn_wg_initiate(struct tn_wg *wg, unsigned slot, uint64_t now);
 
+/**
+ * The way to the peer was lost and is back: a handshake in flight whose initiation left before lost_at begins again by the next tick, not by its timer. Nothing
+ * happens where there is none.
+ */
+void tn_wg_retry(struct tn_wg *wg, unsigned slot, uint64_t lost_at, uint64_t now);
+
 /** As tn_wg_initiate, by the next tick, which is due now: for a caller that has little stack or time, such as lwIP's. */
 void tn_wg_want_session(struct tn_wg *wg, unsigned slot, uint64_t now);
 

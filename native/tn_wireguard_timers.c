@@ -4,6 +4,7 @@
  *   deadline         armed by                                     when it comes
  *   retransmit       initiation sent: 5 s + j                      a new initiation, or after 20 the end
  *                    handshake wanted too early: remaining 5 s + j
+ *                    a relay is back: at once
  *   send_keepalive   data received: 10 s, if idle                  keepalive, once more if data kept coming
  *   new_handshake    data sent: 15 s + j, if idle                  initiation
  *   zero_keys        session, or peer added: 540 s                 everything secret of the peer is erased
@@ -89,6 +90,17 @@ void tn_wg_want_session(struct tn_wg *wg, unsigned slot, uint64_t now)
 {
 	if (wg->has_key && slot < wg->peer_count && wg->peers[slot].used && wg->peers[slot].rekey_at == 0)
 		tn_wg_arm(wg, &wg->peers[slot].rekey_at, now);
+}
+
+void tn_wg_retry(struct tn_wg *wg, unsigned slot, uint64_t lost_at, uint64_t now)
+{
+	if (slot >= wg->peer_count)
+		return;
+	struct tn_wg_peer *peer = &wg->peers[slot];
+	if (!peer->used || peer->retransmit_at == 0 || peer->handshake_allowed_at > lost_at + TN_WG_REKEY_TIMEOUT_MS)
+		return;
+	peer->handshake_allowed_at = now;
+	tn_wg_arm(wg, &peer->retransmit_at, now);
 }
 
 static bool due(uint64_t *deadline, uint64_t now)

@@ -347,6 +347,65 @@ TN_TEST("TCP over DERP alone is exact")
 	net_free(pair.net);
 }
 
+/** The relay says nothing for so long, then its connections are made anew. */
+static void relay_is_silent(struct pair *pair, uint64_t milliseconds)
+{
+	pair->net->is_cut = true;
+	net_run(pair->net, milliseconds);
+	net_derp(pair->a, false);
+	net_derp(pair->b, false);
+	net_run(pair->net, 100);
+	pair->net->is_cut = false;
+	net_derp(pair->a, true);
+	net_derp(pair->b, true);
+}
+
+TN_TEST("a connection whose segments a silent relay has lost goes on half a second after the relay is back, however long that took")
+{
+	struct pair pair = pair_new(0, false);
+	uint8_t piece[2000] = {0};
+	net_listen(pair.b, 80);
+	net_settle(pair.net);
+	uint32_t client = net_connect(pair.a, pair.b->address4, 80);
+	net_run(pair.net, 1000);
+	REQUIRE(net_socket(pair.a, client)->connected);
+	for (uint64_t silence = 4000; silence <= 64000; silence *= 4) {
+		tn_node_vm_write(pair.a->node, client, piece, sizeof piece);
+		relay_is_silent(&pair, silence);
+		net_run(pair.net, 500);
+		CHECK_EQ(tn_node_vm_read(pair.b->node, pair.b->last_accepted, piece, sizeof piece), sizeof piece);
+		net_run(pair.net, 2000);
+	}
+	net_free(pair.net);
+}
+
+TN_TEST("a handshake that a silent relay has lost is made at once when the relay is back; one that waited for the relay, or is over, is left alone")
+{
+	struct pair pair = pair_new(0, false);
+	net_derp(pair.a, false);
+	net_run(pair.net, 100);
+	send(&pair);
+	net_run(pair.net, 100);
+	net_derp(pair.a, true);
+	net_derp_pump(pair.a);
+	net_run(pair.net, 10);
+	CHECK_EQ(net_counter(pair.a, "wireguardInitiations"), 1);
+	CHECK_EQ(net_count(pair.b, TN_EVENT_UDP_RECEIVED), 1);
+	net_free(pair.net);
+
+	pair = pair_new(0, false);
+	pair.net->is_cut = true;
+	send(&pair);
+	relay_is_silent(&pair, 1000);
+	net_run(pair.net, 10);
+	CHECK_EQ(net_count(pair.b, TN_EVENT_UDP_RECEIVED), 1);
+	const double before = net_counter(pair.a, "wireguardInitiations");
+	relay_is_silent(&pair, 0);
+	net_run(pair.net, 1000);
+	CHECK_EQ(net_counter(pair.a, "wireguardInitiations"), before);
+	net_free(pair.net);
+}
+
 TN_TEST("STUN and DISCO of the VM leave by the same sockets; rebind is passed on")
 {
 	struct net *net = net_new();

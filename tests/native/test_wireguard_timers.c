@@ -85,6 +85,30 @@ TN_TEST("[tunnel 27] no handshake message to a peer within 5 s of the last one, 
 	CHECK(count > 10);
 }
 
+TN_TEST("a handshake that was lost with a relay begins again when the relay is back; where there is none, or no peer, nothing begins")
+{
+	struct device *a, *b;
+	pair_only(&a, &b);
+	tn_wg_retry(&a->wg, 0, now, now);
+	tn_wg_retry(&a->wg, 1, now, now);
+	tn_wg_retry(&a->wg, SLOTS, now, now);
+	advance(now + 20000);
+	CHECK_EQ(a->wg.counters.initiations, 0);
+	lose = lose_all;
+	device_send(a, 0, 40);
+	advance(now + 1000);
+	CHECK_EQ(a->wg.counters.initiations, 1);
+	lose = NULL;
+	tn_wg_retry(&a->wg, 0, now - 1001, now); /* sent after the loss, it was not lost */
+	advance(now + 1);
+	CHECK_EQ(a->wg.counters.initiations, 1);
+	tn_wg_retry(&a->wg, 0, now - 1001, now);
+	advance(now + 1);
+	pump();
+	CHECK_EQ(a->wg.counters.initiations, 2);
+	CHECK_EQ(b->received[0], 1);
+}
+
 TN_TEST("[tunnel 30] a passive keepalive follows 10 s after received data, none when data was sent meanwhile")
 {
 	struct device *a, *b;

@@ -111,7 +111,8 @@ export default {
 					if (a.kind === "stock") return;
 					await a.waitFor("the condition udp-blocked", ({ event, warnings }) => event === "health" && warnings.some(({ id }) => id === "udp-blocked"), 90_000);
 				});
-				assert.ok(afterMS <= 6500 + pingMS, `${afterMS} ms until a ping was answered`);
+				// The path changes while a ping waits in vain, and the next one may take its whole life.
+				assert.ok(afterMS <= 6500 + 2 * pingMS, `${afterMS} ms until a ping was answered`);
 				return `a ping is answered after ${Math.round(afterMS)} ms; the connection was silent for ${Math.round(gapMS)}`;
 			},
 			{ timeoutMS: 150_000 },
