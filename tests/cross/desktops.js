@@ -130,7 +130,7 @@ async function checkWindows(architecture, sources) {
 /** libsodium whole enough to begin on a system: what sodium_init asks for, and the system's entropy. */
 const withSystem = (sources) => {
 	const folder = join(sources.sodium.include[0], "..", "..");
-	const parts = ["randombytes/sysrandom", "crypto_generichash/blake2b/ref", "crypto_pwhash/argon2"];
+	const parts = ["randombytes/sysrandom", "crypto_generichash", "crypto_generichash/blake2b", "crypto_generichash/blake2b/ref", "crypto_pwhash/argon2"];
 	return { ...sources, sodium: { ...sources.sodium, files: [...sources.sodium.files, ...parts.flatMap((part) => list(join(folder, part), /\.c$/))] } };
 };
 
