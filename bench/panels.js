@@ -1,0 +1,106 @@
+/**
+ * What `npm run bench` measures, a panel each: `name`, by which it is asked for, `title`, `unit`, which way is `better`, and `measure(settings)`, an async generator of
+ * bars {label, value, note}. Ours stands beside the stock node in every panel, measured in the same run.
+ */
+import { bytesAPeer, idlePackets, manyPeers, memory, roundTrip, startup, throughput } from "../tests/interop/bench.js";
+
+const subjects = ["stock", "own"];
+const pairs = [
+	["stock", "stock"],
+	["own", "stock"],
+	["own", "own"],
+];
+const megabyte = 1024 * 1024;
+
+async function* streams({ runs, bytes }, relayed) {
+	for (const pair of pairs) {
+		const { forwardMedian, backwardMedian, failures } = await throughput(pair, { relayed, bytes, runs });
+		const lost = failures.length > 0 ? `, ${failures.length} did not end` : "";
+		yield {
+			label: pair.join(" – "),
+			value: (forwardMedian + backwardMedian) / 2,
+			note: `${Math.round(forwardMedian)} there, ${Math.round(backwardMedian)} back${lost}`,
+		};
+	}
+}
+
+/** Figures of one kind for the stock node and ours. `measure` gives {value, note}. */
+async function* each(measure) {
+	for (const subject of subjects) yield { label: subject, ...(await measure(subject)) };
+}
+
+export const panels = [
+	{
+		name: "direct",
+		title: "TCP, one stream, echoed, direct",
+		unit: "Mbit/s",
+		better: "more",
+		measure: ({ runs, megabytes }) => streams({ runs, bytes: megabytes * megabyte }, false),
+	},
+	{
+		name: "relayed",
+		title: "TCP, one stream, echoed, through a relay",
+		unit: "Mbit/s",
+		better: "more",
+		measure: ({ runs, megabytes }) => streams({ runs, bytes: (megabytes * megabyte) / 8 }, true),
+	},
+	{
+		name: "latency",
+		title: "TSMP ping, direct, median",
+		unit: "ms",
+		better: "less",
+		async *measure() {
+			for (const pair of pairs) {
+				const { medianMS, worstMS } = await roundTrip(pair);
+				yield { label: pair.join(" – "), value: medianMS, note: `longest ${worstMS.toFixed(2)}` };
+			}
+		},
+	},
+	{
+		name: "start",
+		title: "Start to running",
+		unit: "ms",
+		better: "less",
+		async *measure({ runs }) {
+			for (const subject of subjects) {
+				const { first, again } = await startup(subject, { runs });
+				yield { label: `${subject}, first login`, value: first.runningMS, note: `first page after ${Math.round(first.firstByteMS)}` };
+				yield { label: `${subject}, known`, value: again.runningMS, note: `first page after ${Math.round(again.firstByteMS)}` };
+			}
+		},
+	},
+	{
+		name: "peers",
+		title: "A map of 5,000 peers, until all are known",
+		unit: "ms",
+		better: "less",
+		measure: () =>
+			each(async (subject) => {
+				const { completeMS, residentBytes } = await manyPeers(subject);
+				return { value: completeMS, note: `then ${Math.round(residentBytes / 1e6)} MB resident` };
+			}),
+	},
+	{
+		name: "peer",
+		title: "What a peer at rest costs",
+		unit: "bytes",
+		better: "less",
+		async *measure() {
+			yield { label: "own", value: (await bytesAPeer()).bytesAPeer, note: "5,000 peers less 1,000" };
+		},
+	},
+	{
+		name: "memory",
+		title: "Resident memory of an idle node, one peer",
+		unit: "MB",
+		better: "less",
+		measure: () => each(async (subject) => ({ value: (await memory(subject)).residentBytes / 1e6, note: subject === "own" ? "with Node.js" : "" })),
+	},
+	{
+		name: "idle",
+		title: "Packets of an idle node, one peer",
+		unit: "a minute",
+		better: "less",
+		measure: () => each(async (subject) => ({ value: (await idlePackets(subject)).packetsPerMinute, note: "" })),
+	},
+];
