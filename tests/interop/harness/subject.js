@@ -24,6 +24,7 @@ import { nodeCommand, root } from "./requirements.js";
  * @property {string} controlURL
  * @property {string} [authKey]
  * @property {string} [ca] file of the relays' certificate authority
+ * @property {string} [resume] record of a suspended node, base64
  * @property {string[]} [args] further arguments of our command
  * @property {string} [display] where the simulator shows its window
  * @property {object} [tailnet] further options of the app's node (simulator)
@@ -155,6 +156,11 @@ export class OwnNode extends CommandNode {
 			args.push("--auth-key-file", file);
 		}
 		if (options.ca) args.push("--derp-ca", options.ca);
+		if (options.resume !== undefined) {
+			const file = `${options.directory}.record`;
+			writeFileSync(file, options.resume, { mode: 0o600 });
+			args.push("--resume", file);
+		}
 		args.push(...(options.args ?? []));
 		const env = { PATH: process.env.PATH, HOME: dirname(options.directory), TMPDIR: dirname(options.directory), ...options.env };
 		for (const [name, value] of Object.entries(process.env)) if (name.startsWith("TAILNET_") && name !== "TAILNET_AUTH_KEY") env[name] = value;
@@ -176,10 +182,10 @@ export class SimulatorNode extends CommandNode {
 	constructor(options) {
 		super(options);
 		SimulatorNode.#all.push(this);
-		const { directory, hostname, controlURL, authKey, ca, display, tailnet, env, app = "up", around = [] } = options;
+		const { directory, hostname, controlURL, authKey, ca, display, resume, tailnet, env, app = "up", around = [] } = options;
 		const file = options.library ?? library("tailnet-subject");
 		const authorities = ca ? [readFileSync(ca, "utf8")] : [];
-		const first = { do: app, options: { hostname, controlURL, authKey, authorities, store: "node", ...tailnet } };
+		const first = { do: app, options: { hostname, controlURL, authKey, authorities, store: "node", resume, ...tailnet } };
 		const bridge = join(root, "tests/moddable/harness/bridge.js");
 		this.run([...around, process.execPath, bridge, file, directory, JSON.stringify(first)], {
 			PATH: environment.PATH,

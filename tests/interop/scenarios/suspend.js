@@ -2,7 +2,7 @@
  * Sleep: a node that was suspended goes on with its session to a stock peer in the next run, with control down, and without a handshake; a record that is used, or old,
  * costs one.
  */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { at } from "../harness/world.js";
@@ -28,10 +28,8 @@ async function suspended(t) {
 
 /** The next run, with a record, while control is down. @returns when it was made, as the events tell */
 async function woken(t, record, options = {}) {
-	const file = join(t.world.directory, "record");
-	writeFileSync(file, record, { mode: 0o600 });
 	await t.world.peers.do("control.stop");
-	t.a = await t.world.launch("a", { authKey: undefined, args: ["--resume", file], ...options });
+	t.a = await t.world.launch("a", { authKey: undefined, resume: record, ...options });
 	const created = await t.a.state("connecting");
 	// The map of the last run is in force a turn after that.
 	await t.a.waitFor("peers", (event) => event.event === "peers", 5000);

@@ -2,6 +2,7 @@
 
 import HTTPClient from "embedded:network/http/client";
 import { converse } from "classes/converse";
+import { toBase64 } from "subject/base64";
 import { bulk } from "subject/bulk";
 import { figures } from "subject/figures";
 import { udp } from "subject/udp";
@@ -64,8 +65,8 @@ function http(tailnet: Tailnet, fields: Fields): Promise<Fields> {
 }
 
 function self(tailnet: Tailnet): Fields {
-	const { name, addresses, state, reason, homeRegion, keyExpiry, health } = tailnet;
-	return { name, addresses, state, reason, homeRegion, keyExpiry, health };
+	const { name, addresses, state, reason, homeRegion, keyExpiry, health, resumed } = tailnet;
+	return { name, addresses, state, reason, homeRegion, keyExpiry, health, ...(resumed ? { resumed } : {}) };
 }
 
 async function addressOf(tailnet: Tailnet, peer: string): Promise<string> {
@@ -113,15 +114,19 @@ const actions: Record<string, (tailnet: Tailnet, fields: Fields) => Fields | Pro
 		await tailnet.logout();
 		return {};
 	},
+	async suspend(tailnet) {
+		return { record: toBase64(await tailnet.suspend()) };
+	},
 };
 
-/** Runs one line; its result carries its id. `close` ends the app after its result. */
+/** Runs one line; its result carries its id. `close` and `suspend` end the app after their result. */
 export async function runCommand(tailnet: Tailnet, line: string, say: Say, close: () => void): Promise<void> {
 	if (line.trim() === "") return;
 	let fields: Fields = {};
+	let name = "";
 	try {
 		fields = JSON.parse(line) as Fields;
-		const name = text(fields, "do");
+		name = text(fields, "do");
 		if (name === "close") {
 			say({ event: "result", id: fields["id"] ?? null, ok: true });
 			close();
@@ -135,4 +140,6 @@ export async function runCommand(tailnet: Tailnet, line: string, say: Say, close
 		const { code, message } = error as { code?: string; message?: string };
 		say({ event: "result", id: fields["id"] ?? null, ok: false, code: code ?? "argument", message: message ?? String(error) });
 	}
+	// The node is closed, whatever the store said.
+	if (name === "suspend") close();
 }

@@ -1,5 +1,6 @@
 /** A node with the machine interface of our command: the same events, the same commands, echo on port 7 and a page on port 80. */
 
+import { fromBase64 } from "subject/base64";
 import { runCommand } from "subject/commands";
 import { serveEcho, servePage } from "subject/services";
 import Tailnet, { type TailnetError, type TailnetOptions } from "tailnet";
@@ -13,8 +14,14 @@ export type Say = (event: object) => void;
 /** As the command's exit codes: 3 the auth key was refused, 4 control is not one or refuses us, 6 the store or a socket cannot be used. */
 const exitCodes: Record<string, number> = { "auth-key": 3, version: 4 };
 
+/** Options of a node as JSON can tell them. */
+type Options = Omit<TailnetOptions, "resume"> & {
+	/** A record of a suspended node, base64. */
+	resume?: string;
+};
+
 /** @returns what takes commands, one a line */
-export function up(options: TailnetOptions, say: Say): (line: string) => void {
+export function up({ resume, ...options }: Options, say: Say): (line: string) => void {
 	let tailnet: Tailnet | undefined;
 	const exit = (code: number): void => {
 		tailnet?.close();
@@ -29,6 +36,7 @@ export function up(options: TailnetOptions, say: Say): (line: string) => void {
 		say({ event: "state", state: "connecting" });
 		tailnet = new Tailnet({
 			...options,
+			...(resume === undefined ? {} : { resume: fromBase64(resume) }),
 			onStateChange: (state, reason) => say({ event: "state", state, ...(reason ? { reason } : {}) }),
 			onLogin: (url) => say({ event: "login", url }),
 			onSelfChange: tellSelf,
