@@ -2,7 +2,7 @@
  * What `npm run bench` measures, a panel each: `name`, by which it is asked for, `title`, `unit`, which way is `better`, and `measure(settings)`, an async generator of
  * bars {label, value, note}. Ours stands beside the stock node in every panel, measured in the same run.
  */
-import { bytesAPeer, idlePackets, manyPeers, memory, roundTrip, startup, throughput } from "../tests/interop/bench.js";
+import { bytesAPeer, idlePackets, manyPeers, memory, roundTrip, startup, throughput, underAttack } from "../tests/interop/bench.js";
 
 const subjects = ["stock", "own"];
 const pairs = [
@@ -95,6 +95,18 @@ export const panels = [
 		unit: "MB",
 		better: "less",
 		measure: () => each(async (subject) => ({ value: (await memory(subject)).residentBytes / 1e6, note: subject === "own" ? "with Node.js" : "" })),
+	},
+	{
+		name: "attack",
+		title: "A peer's stream while a member sends 2,000 wrong packets a second",
+		unit: "% of the stream before",
+		better: "more",
+		measure: () =>
+			each(async (subject) => {
+				const { median, worst, kept } = await underAttack(subject);
+				const [name] = Object.entries(kept).find(([, share]) => share === worst);
+				return { value: 100 * median, note: `${Math.round(100 * worst)} with ${name}` };
+			}),
 	},
 	{
 		name: "idle",

@@ -2,7 +2,7 @@
  * `npm run bench`: our node against the stock one, every pair in a namespace of its own on this machine, medians. Prints the figures, and writes them as bench.json and
  * bench.svg.
  *
- *   node scripts/bench.js [--runs N] [--megabytes N] [--out FOLDER] [direct | relayed | latency | start | peers | peer | memory | idle ...]
+ *   node scripts/bench.js [--runs N] [--megabytes N] [--out FOLDER] [direct | relayed | latency | start | peers | peer | memory | attack | idle ...]
  *
  * Without --out they go to build/bench; README.md shows those of documentation/. Needs what the interop ring needs (Go, root, iproute2, nftables). Nothing here is an
  * assertion: figures depend on the machine.

@@ -7,6 +7,7 @@
  * cores), and returns plain numbers. A pair is two subjects, "own" or "stock", for example ["own", "stock"]; the first initiates.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { attacks, hostileMembers } from "./harness/attacks.js";
 import { processorSeconds } from "./harness/memory.js";
 import { buildPeers } from "./harness/peers.js";
 import { missing } from "./harness/requirements.js";
@@ -163,6 +164,37 @@ export async function idlePackets(subject, { seconds = 60, settleSeconds = 60 } 
 		const before = await packets();
 		await sleep(seconds * 1000);
 		return { packetsPerMinute: ((await packets()) - before) * (60 / seconds) };
+	} finally {
+		await world.close();
+	}
+}
+
+/**
+ * What an honest stock peer's stream keeps of its throughput while a member of the tailnet attacks, a share for each attack: the stream during the attack over the one
+ * right before it. The honest peer and the attacker are one process, on the processors of the node.
+ * @returns {Promise<{median: number, worst: number, kept: Record<string, number>}>}
+ */
+export async function underAttack(subject, { perSecond = 2000, bytes = 24e6, runs = 3 } = {}) {
+	const world = await World.create({ shared: true, subject });
+	try {
+		const t1 = await world.stock("t1");
+		const a = await world.subject("a");
+		const members = await hostileMembers(world, t1, a);
+		const stream = async () => (await world.peers.do("node.bulk", { node: "t1", to: at(a.address, 7), bytes, mode: "echo" }, 60_000)).megabitsPerSecond;
+		await stream();
+		const kept = {};
+		for (const { name, send } of attacks) {
+			const shares = [];
+			for (let run = 0; run < runs; run++) {
+				const before = await stream();
+				const attack = send(members, perSecond, Math.ceil((2 * 8 * bytes) / 1e6 / before) + 1);
+				shares.push((await stream()) / before);
+				await attack;
+			}
+			kept[name] = median(shares);
+		}
+		const shares = Object.values(kept);
+		return { median: median(shares), worst: Math.min(...shares), kept };
 	} finally {
 		await world.close();
 	}
