@@ -61,9 +61,10 @@ function needsBrowser() {
 }
 
 /**
- * In the order in which they are told of.
+ * In the order in which they are told of; in each lane the longest come early, so that little is left at the end.
  *   name     as in `node scripts/test.js NAME`
- *   lane     rings of one lane run one after another: those that share a folder of results, or would take each other's processor. Those of "network" mostly wait
+ *   lane     rings of one lane run one after another: those that share a folder of results, or would take each other's processor. Those of "network" mostly wait; when they
+ *            are over, their lane helps with what is left of "processor"
  *   needs()  undefined = it can run, else what is missing
  *   command  the program
  */
@@ -74,6 +75,15 @@ export const rings = [
 		lane: "processor",
 		needs: () => (ensureDebian([["clang-format", "clang-format"]]).length ? "clang-format" : undefined),
 		command: [node, "scripts/check-style.js"],
+	},
+	{
+		name: "cross",
+		lane: "processor",
+		needs: () => {
+			const missing = ensureDebian(crossPackages);
+			return missing.length ? `Debian's ${missing.join(", ")}` : undefined;
+		},
+		command: [node, "tests/cross/run.js"],
 	},
 	{ name: "unit", lane: "processor", command: [node, "scripts/unit.js"] },
 	{
@@ -89,15 +99,6 @@ export const rings = [
 		lane: "processor",
 		needs: () => (ensureDebian([["clang", "clang"]]).length ? "clang with libFuzzer" : undefined),
 		command: [node, "tests/native/build.js", "fuzz", process.env.FUZZ_SECONDS ?? "5"],
-	},
-	{
-		name: "cross",
-		lane: "processor",
-		needs: () => {
-			const missing = ensureDebian(crossPackages);
-			return missing.length ? `Debian's ${missing.join(", ")}` : undefined;
-		},
-		command: [node, "tests/cross/run.js"],
 	},
 	{ name: "hostile", lane: "network", command: [node, "tests/hostile/run.js"] },
 	{ name: "interop", lane: "network", needs: needsNetworks, command: [node, "tests/interop/run.js"] },

@@ -71,10 +71,14 @@ async function runOne(ring, index) {
 	turns.end(index);
 }
 
-async function runLane(lane) {
-	for (const [index, ring] of chosen.entries()) if (ring.lane === lane) await runOne(ring, index);
+const entries = [...chosen.entries()];
+const queues = new Map(chosen.map(({ lane }) => [lane, entries.filter(([, ring]) => ring.lane === lane)]));
+
+/** A lane that has nothing left helps with what computes. */
+async function runLane(queue) {
+	for (let next = queue.shift(); next; next = queue.shift() ?? queues.get("processor")?.shift()) await runOne(next[1], next[0]);
 }
-await Promise.all([...new Set(chosen.map(({ lane }) => lane))].map(runLane));
+await Promise.all([...queues.values()].map(runLane));
 
 const summary = chosen.map(({ name, seconds, counts: { passed, failed, skipped, why } }) => {
 	return `${name.padEnd(13)} ${passed} passed, ${failed} failed, ${skipped} skipped  ${seconds} s${why ? `  (${why})` : ""}`;
