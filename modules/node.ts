@@ -8,7 +8,8 @@
  */
 import { localAddresses, log, machine, monotonicMS, randomBytes, startTimer, stopTimer, type Timer, wallClockMS } from "tailnet/host";
 import { Control } from "./control/control.js";
-import { CAPABILITY_VERSION, type ControlCallbacks, DEFAULT_CONTROL_URL, type PingAnswer, type Registration } from "./control/types.js";
+import { CAPABILITY_VERSION, type ControlCallbacks, DEFAULT_CONTROL_URL, type Registration } from "./control/types.js";
+import { countersOf } from "./counters.js";
 import { DERP } from "./derp/derp.js";
 import type { RegionStatus } from "./derp/types.js";
 import { DiscoBox } from "./disco/box.js";
@@ -21,7 +22,7 @@ import { LinkWatch } from "./link-watch.js";
 import { isLockStored, openLock, signatureRoom } from "./lock/lock.js";
 import type { TailnetLock } from "./lock-owner.js";
 import { NameResolver } from "./name-resolver.js";
-import { isTailnetAddress, parseAddress } from "./netmap/address.js";
+import { isTailnetAddress } from "./netmap/address.js";
 import type { RestoredMap } from "./netmap/cache-values.js";
 import { MapReader } from "./netmap/map-reader.js";
 import { Netmap } from "./netmap/netmap.js";
@@ -37,6 +38,7 @@ import type { PathView } from "./path/path-table.js";
 import type { PingResult, PingKind as TunnelPingKind } from "./path/ping.js";
 import { PathDriver } from "./path-driver.js";
 import { peerAPIPort } from "./peerapi.js";
+import { pingForControl } from "./ping-for-control.js";
 import { RebindLimit } from "./rebind-limit.js";
 import { Renewal } from "./renewal.js";
 import { Resumption } from "./resumption.js";
@@ -208,44 +210,16 @@ export class Node implements SocketNode {
 
 	/** Counters of every layer, by name. */
 	get counters(): Record<string, number> {
-		const { table } = this.#paths;
-		const { disco } = table;
-		const mapping = this.network.mapping.counters;
-		return {
-			...this.#link.counters(),
-			"disco.pings": disco.pings,
-			"disco.pongs": disco.pongs,
-			"disco.unknownKey": disco.unknownKey,
-			"disco.unreadable": disco.unreadable,
-			"disco.limited": disco.limited,
-			"paths.active": table.active,
-			"paths.full": table.full,
-			"paths.evicted": table.evicted,
-			"portmap.mapped": mapping.mapped,
-			"portmap.renewed": mapping.renewed,
-			"portmap.refused": mapping.refused,
-			"portmap.malformed": mapping.malformed,
-			"portmap.unexpected": mapping.unexpected,
-			"portmap.restarts": mapping.restarts,
-			"names.asked": this.resolver.counters.asked,
-			"names.cached": this.resolver.counters.cached,
-			"names.failed": this.resolver.counters.failed,
-			"names.refused": this.resolver.counters.refused,
-			"control.messages": this.#control.status.messages,
-			"control.updates": this.#control.status.updates,
-			"control.sessions": this.#control.status.sessions,
-			"netmap.bytes": this.netmap.bytes,
-			"netmap.peakBufferBytes": this.netmap.peakBufferBytes,
-			"netmap.cacheRefused": this.#cache.refused,
-			"netmap.cacheLost": this.#cache.lost,
-			"netmap.cacheSaves": this.#cache.saves,
-			"netmap.cacheSavedBytes": this.#cache.savedBytes,
-			"lock.verified": this.#lock?.counters.verified ?? 0,
-			"lock.waiting": this.#lock?.counters.waiting ?? 0,
-			"lock.refused": this.#lock?.counters.refused ?? 0,
-			"tunnel.waiting": this.#link.waiting,
-			"tunnel.lost": this.#link.lost,
-		};
+		return countersOf({
+			link: this.#link,
+			paths: this.#paths.table,
+			mapping: this.network.mapping.counters,
+			names: this.resolver.counters,
+			control: this.#control.status,
+			netmap: this.netmap,
+			cache: this.#cache,
+			lock: this.#lock,
+		});
 	}
 
 	/** Indexes of the peers that are talked to, the last used first. */
@@ -474,7 +448,7 @@ export class Node implements SocketNode {
 			onRegistered: (registration) => this.#registered(registration),
 			onNodeKeyWanted: () => this.#identity.rotate(),
 			onMap: (message) => this.#map(message),
-			onPing: (type, address, done) => this.#pingForControl(type, address, done),
+			onPing: (type, address, done) => pingForControl(this, type, address, done),
 			onError: (error) => {
 				// A failure changes what is to be said of control, also where its state stays the same.
 				this.#health.look();
@@ -676,30 +650,6 @@ export class Node implements SocketNode {
 		this.network.expire();
 		this.#paths.isRelayOnly = isRelayOnly;
 		this.network.update("link-change-major");
-	}
-
-	#pingForControl(type: string, address: string, done: (answer: PingAnswer) => void): void {
-		const kind = type.toLowerCase();
-		const bytes = parseAddress(address);
-		const index = bytes ? this.netmap.peers.findByAddress(bytes) : -1;
-		if (index < 0 || !(kind === "disco" || kind === "tsmp" || kind === "icmp")) {
-			done({ error: index < 0 ? "no matching peer" : `ping type ${type} is not supported` });
-			return;
-		}
-		const view = this.netmap.peers.view(index);
-		this.ping(kind, index, 10_000).then(
-			({ latencyMS, via }) => {
-				const region = via.startsWith("DERP ") ? (view?.homeRegion ?? 0) : 0;
-				done({
-					error: "",
-					latencySeconds: latencyMS / 1000,
-					nodeIP: address,
-					nodeName: view?.name ?? "",
-					...(region ? { derpRegion: region, derpRegionCode: this.regionCode(region) } : { endpoint: via }),
-				});
-			},
-			(error: TailnetError) => done({ error: error.message }),
-		);
 	}
 
 	// ---- Network and relay ----

@@ -1,4 +1,5 @@
 /** What `up` serves on the tailnet, on connections that a test plays: whatever a peer does, nothing is thrown and no socket stays. */
+import { afterAll, jest } from "@jest/globals";
 import { echoStallMS, serveEcho } from "../../../hosts/node/cli/services.js";
 import { RELAY_BOUND_MS } from "../../../modules/health.js";
 import { parseAddress } from "../../../modules/netmap/address.js";
@@ -11,8 +12,10 @@ import { testing } from "../../xs/host.js";
 import { type FakeNode, fakeNode } from "../socket/fake-node.js";
 
 const peer = parseAddress("100.64.0.9") as Uint8Array;
+const stallMS = 20;
 let node: FakeNode;
 beforeEach(() => {
+	jest.useFakeTimers();
 	testing.reset();
 	node = fakeNode();
 	class BoundTCP extends TCP {
@@ -33,8 +36,9 @@ beforeEach(() => {
 			}
 		},
 	};
-	serveEcho(tailnet as unknown as Tailnet, 20);
+	serveEcho(tailnet as unknown as Tailnet, stallMS);
 });
+afterAll(() => jest.useRealTimers());
 
 const listener = 1;
 const datagrams = 2;
@@ -67,18 +71,18 @@ describe("echo", () => {
 		expect([node.fake.sockets.has(handle), node.errors]).toEqual([false, []]);
 	});
 
-	test("a peer that sends and takes nothing back, or is gone, is left after a while; one that takes something is not", async () => {
+	test("a peer that sends and takes nothing back, or is gone, is left after a while; one that takes something is not", () => {
 		const [gone, slow] = [node.fake.accept(listener, peer, 5000), node.fake.accept(listener, peer, 5001)];
 		testing.advance(1);
 		node.fake.deliver(gone, 1, 2, 3);
 		node.fake.deliver(slow, 1, 2, 3);
 		node.fake.sockets.get(gone)?.closed("reset");
 		for (let i = 0; i < 3; i += 1) {
-			await new Promise((resolve) => setTimeout(resolve, 15));
+			jest.advanceTimersByTime(stallMS - 1);
 			node.fake.sockets.get(slow)?.writable?.(1);
 		}
 		expect([node.fake.sockets.has(gone), node.fake.sockets.has(slow), node.fake.outgoing.get(slow)]).toEqual([false, true, [1, 2, 3]]);
-		await new Promise((resolve) => setTimeout(resolve, 40));
+		jest.advanceTimersByTime(2 * stallMS);
 		expect(node.fake.sockets.has(slow)).toBe(true);
 	});
 
