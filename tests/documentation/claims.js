@@ -22,7 +22,7 @@ export function emittedConditions() {
 	return ids;
 }
 
-const counters = () => new Set([...firsts(textOf("native/tn_counters.c"), /\{"(\w+)",/g), ...firsts(textOf("modules/node.ts"), /^\t+"([a-z]+\.\w+)": /gm)]);
+const counters = () => new Set([...firsts(textOf("native/tn_counters.c"), /\{"(\w+)",/g), ...firsts(textOf("modules/counters.ts"), /^\t+"([a-z]+\.\w+)": /gm)]);
 
 /** @returns a line for each thing that troubleshooting.md says is shown and that nothing shows, and for each condition that it does not speak of */
 export function troublesWithoutSource() {

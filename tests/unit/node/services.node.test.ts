@@ -38,7 +38,9 @@ beforeEach(() => {
 	};
 	serveEcho(tailnet as unknown as Tailnet, stallMS);
 });
-afterAll(() => jest.useRealTimers());
+afterAll(() => {
+	jest.useRealTimers();
+});
 
 const listener = 1;
 const datagrams = 2;
