@@ -20,9 +20,13 @@
 #define STEPS_MAX TN_PROFILE(8, 64)
 #define LINGER_MS 1000u
 #define REASON_MAX 160
+/** A board has memory for one TLS handshake; another one waits for its end, but no longer than this: a server that says nothing must not keep the others away. */
+#define ONE_HANDSHAKE TN_PROFILE(true, false)
+#define TURN_MS 5000u
 
 enum state {
 	CONNECTING,
+	WAITING, /* connected, while another connection shakes hands */
 	SHAKING_HANDS,
 	OPEN,
 	OVER, /* closed was told, or nobody listens any more */
@@ -44,7 +48,7 @@ struct tn_connection {
 	struct tn_tcp *tcp;
 	struct tn_tls *tls;
 	bool is_fresh, wants_send, has_pending;
-	uint64_t connect_until, until, linger_until;
+	uint64_t connect_until, until, linger_until, connected_at;
 	struct tn_connection_options options;
 	char *texts;
 	uint8_t sha256[32];
@@ -290,9 +294,8 @@ static void become_open(struct tn_connection *connection)
 	raise(connection, TN_CONNECTION_OPENED);
 }
 
-static void connect_further(struct tn_connection *connection)
+static void connect_further(struct tn_connection *connection, uint64_t now)
 {
-	const char *reason;
 	if (connection->is_fresh) {
 		connection->is_fresh = false;
 		connection->tcp = tn_tcp_open(connection->options.address, connection->options.port);
@@ -314,6 +317,26 @@ static void connect_further(struct tn_connection *connection)
 		become_open(connection);
 		return;
 	}
+	connection->state = WAITING;
+	connection->connected_at = now;
+}
+
+static bool is_shaking_hands(void)
+{
+	for (const struct tn_connection *connection = engine.all; connection != NULL; connection = connection->next) {
+		if (connection->state == SHAKING_HANDS)
+			return true;
+	}
+	return false;
+}
+
+static void begin_handshake(struct tn_connection *connection, uint64_t now)
+{
+	const char *reason;
+	const uint64_t waited = now - connection->connected_at;
+	if (ONE_HANDSHAKE && waited < TURN_MS && is_shaking_hands())
+		return;
+	connection->until += waited;
 	connection->tls = tn_tls_open(&connection->options.tls, tls_send, tls_receive, connection, &reason);
 	if (connection->tls == NULL)
 		finish(connection, TN_END_TLS, reason);
@@ -415,12 +438,14 @@ static uint64_t turn(struct tn_connection *connection, uint64_t now)
 {
 	bool is_leaving = atomic_load(&connection->is_leaving) != 0, has_more = false;
 	connection->wants_send = false;
-	if (connection->state < OPEN && now >= connection->until)
+	if (connection->state != WAITING && connection->state < OPEN && now >= connection->until)
 		finish(connection, TN_END_TIMEOUT, "no connection in time");
 	if (connection->state == CONNECTING && !connection->is_fresh && now >= connection->connect_until)
 		finish(connection, TN_END_TIMEOUT, "no connection in time");
 	if (connection->state == CONNECTING)
-		connect_further(connection);
+		connect_further(connection, now);
+	if (connection->state == WAITING)
+		begin_handshake(connection, now);
 	if (connection->state == SHAKING_HANDS)
 		shake_hands(connection);
 	if (connection->state == OPEN && !is_leaving)
@@ -435,6 +460,8 @@ static uint64_t turn(struct tn_connection *connection, uint64_t now)
 		return now;
 	if (connection->state == CONNECTING)
 		return connection->connect_until < connection->until ? connection->connect_until : connection->until;
+	if (connection->state == WAITING)
+		return connection->connected_at + TURN_MS;
 	return connection->state == SHAKING_HANDS ? connection->until : UINT64_MAX;
 }
 
@@ -467,6 +494,7 @@ static void take_added(uint64_t now)
 uint64_t tn_connections_turn(uint64_t now)
 {
 	uint64_t next = UINT64_MAX;
+	bool has_waiting = false;
 	take_added(now);
 	for (struct tn_connection **link = &engine.all; *link != NULL;) {
 		struct tn_connection *connection = *link;
@@ -482,8 +510,11 @@ uint64_t tn_connections_turn(uint64_t now)
 			wanted = connection->linger_until;
 		if (wanted < next)
 			next = wanted;
+		has_waiting |= connection->state == WAITING;
 		link = &connection->next;
 	}
+	if (has_waiting && !is_shaking_hands())
+		return now;
 	if (engine.all != NULL)
 		return next;
 	tn_tcp_lock();
