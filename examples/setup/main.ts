@@ -5,7 +5,7 @@
 
 import Listener from "embedded:io/socket/listener";
 import config from "mc/config";
-import Tailnet from "tailnet";
+import Tailnet, { type TailnetError } from "tailnet";
 import { resource, serveHTTP } from "tailnet/status/http";
 import { whenKnown } from "./button.js";
 import { qr } from "./qr.js";
@@ -24,7 +24,13 @@ const setup = new Setup({
 
 whenKnown((isReset) => {
 	if (isReset) {
-		Tailnet.reset(config.hostname);
+		try {
+			Tailnet.reset(config.hostname);
+		} catch (error) {
+			// It must not go on as the device that it was.
+			trace(`no reset: ${(error as TailnetError).message}\n`);
+			return;
+		}
 		trace("reset\n");
 	}
 	new Tailnet({

@@ -6,29 +6,14 @@ import { join } from "node:path";
 import QRCode from "qrcode";
 import { root } from "../../../scripts/prepare.js";
 import { browserMissing, launch, openPage, picture, violations } from "../../browser/harness/browser.js";
+import { askFrom } from "../../interop/harness/page.js";
 import { build, library } from "../harness/sdk.js";
 
 const controlPort = 8182;
 const hostname = "newcomer";
 const parameters = [`controlURL=http://10.71.0.1:${controlPort}`];
-/** One request from the hub, as JSON. */
-const asking = `
-const { request } = require("node:http");
-const [url, method, headers] = process.argv.slice(1);
-const say = (answer) => console.log(JSON.stringify(answer));
-const asked = request(url, { method, headers: JSON.parse(headers), agent: false }, (answer) => {
-	let body = "";
-	answer.setEncoding("utf8").on("data", (part) => (body += part)).on("end", () => say({ status: answer.statusCode, headers: answer.headers, body }));
-	answer.on("error", ({ code }) => say({ code }));
-});
-asked.on("error", ({ code }) => say({ code }));
-asked.end();
-`;
 
-async function ask(t, path, { method = "GET", headers = {} } = {}) {
-	const url = `http://${t.world.place.address}${path}`;
-	return JSON.parse(await t.world.hub.run(process.execPath, "-e", asking, url, method, JSON.stringify(headers)));
-}
+const ask = (t, path, options) => askFrom(t.world.hub, `http://${t.world.place.address}${path}`, options);
 
 /** Waits for a line that the example traces, after the first `from` lines. */
 const traced = (t, line, from = 0) =>
