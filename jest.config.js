@@ -23,7 +23,7 @@ export default {
 			displayName: "unit",
 			testMatch: ["<rootDir>/tests/unit/**/*.test.ts"],
 			testPathIgnorePatterns: ["\\.addon\\.test\\.ts$"],
-			moduleNameMapper: { "^tailnet/host$": "<rootDir>/tests/xs/host.ts", ...relative },
+			moduleNameMapper: { "^tailnet/host$": "<rootDir>/tests/xs/host.ts", "^tailnet/status/(.*)$": "<rootDir>/status/$1.ts", ...relative },
 		},
 		{
 			...common,

@@ -11,9 +11,11 @@
  *   netmap-...     up to 4,096 bytes    the last network map (netmap/cache-values.ts)
  *   suspend-key    32 bytes             opens the record of a node that sleeps (suspend-record.ts); there only while it does
  *   lock           up to 4,000 bytes    history of the key authority of a locked tailnet (lock/chain-codec.ts)
+ *   reset          1 byte               all the rest is to be deleted (reset.ts)
  */
 import { equalBytes, log, openStore, randomBytes, type Store, wipe, x25519PublicKey } from "tailnet/host";
 import { TailnetError } from "./errors.js";
+import { finishReset, reset } from "./reset.js";
 
 /** The clock's floor is written so far ahead, and again when half of it is used up. */
 const clockReserveSeconds = 3600;
@@ -221,10 +223,21 @@ export class Identity {
 export function openIdentity(name: string | undefined): Identity {
 	const store = guarded(() => openStore(name));
 	try {
+		guarded(() => finishReset(store));
 		return new Identity(store);
 	} catch (error) {
 		store.close?.();
 		throw error;
+	}
+}
+
+/** Nothing of an identity, or of what else was kept with it, stays in the store called name. @throws TailnetError "store" */
+export function resetIdentity(name: string): void {
+	const store = guarded(() => openStore(name));
+	try {
+		guarded(() => reset(store));
+	} finally {
+		store.close?.();
 	}
 }
 

@@ -11,6 +11,7 @@ import { machine, monotonicMS, startTimer, stopTimer } from "tailnet/host";
 import { TailnetError } from "./errors.js";
 import type { HealthCondition, TailnetState, Verdict } from "./health.js";
 import type { Timer } from "./host-contract.js";
+import { resetIdentity } from "./identity.js";
 import { addressToText, parseAddress, parseEndpoint, parsePrefix, prefixToText } from "./netmap/address.js";
 import type { NetmapChange, PeerView } from "./netmap/types.js";
 import type { NetworkReport } from "./network-report.js";
@@ -257,6 +258,18 @@ export default class Tailnet {
 			isPeer: (address) => this.#peerByAddress(address) !== undefined,
 			isOwn: (address) => this.addresses.includes(address),
 		});
+	}
+
+	/**
+	 * Factory reset: login and keys, the network map, the history of tailnet lock and the key of a record of suspend() are erased, and the next start is a new
+	 * machine that needs a login. Asks nobody, so control still lists the old one until it is removed there or its key expires: logout() before, where control
+	 * can be reached. A power cut leaves the old node whole, or a reset that the next start completes.
+	 * @param store the option store of a node that is closed, or not made yet
+	 * @throws TailnetError "argument"; "store" if it cannot be written, or (in Node) a node has it open
+	 */
+	static reset(store: string): void {
+		if (typeof store !== "string" || store === "") throw new TailnetError("argument", "reset: expected the name of a store");
+		resetIdentity(store);
 	}
 
 	/** What the node is in, as a program wants to know it. */

@@ -50,10 +50,12 @@ function typeOf(member, source) {
 	return `\`${source.text.slice(type.pos, type.end).replace(/\s+/g, " ").trim()}\``;
 }
 
-const isPublic = ({ kind, name, modifiers }) =>
-	name?.kind === SyntaxKind.Identifier &&
-	kind !== SyntaxKind.SetAccessor &&
-	![...(modifiers ?? [])].some((modifier) => modifier.kind === SyntaxKind.StaticKeyword || modifier.kind === SyntaxKind.PrivateKeyword);
+const has = (modifiers, kind) => [...(modifiers ?? [])].some((modifier) => modifier.kind === kind);
+
+const isInternal = (docs) => [...(docs ?? [])].some(({ tags }) => [...(tags ?? [])].some(({ tagName }) => tagName.text === "internal"));
+
+const isPublic = ({ kind, name, modifiers, jsDoc }) =>
+	name?.kind === SyntaxKind.Identifier && kind !== SyntaxKind.SetAccessor && !has(modifiers, SyntaxKind.PrivateKeyword) && !isInternal(jsDoc);
 
 const isMethod = ({ kind }) => kind === SyntaxKind.MethodDeclaration || kind === SyntaxKind.MethodSignature;
 
@@ -66,7 +68,8 @@ const parametersOf = (member) =>
 /** @returns lines of cells, the head first */
 function rowsOfMembers(declaration, source) {
 	const rows = [...declaration.members].filter(isPublic).map((member) => {
-		const name = isMethod(member) ? `${member.name.text}(${parametersOf(member)})` : member.name.text;
+		const owner = has(member.modifiers, SyntaxKind.StaticKeyword) ? `${declaration.name.text}.` : "";
+		const name = owner + (isMethod(member) ? `${member.name.text}(${parametersOf(member)})` : member.name.text);
 		const meaning = meaningOf(member);
 		if (meaning === "") throw new Error(`${relative(root, source.fileName)}: ${declaration.name.text}.${member.name.text} has no docstring`);
 		return [`\`${name}\``, `${typeOf(member, source)}${defaultOf(member)}`, meaning];

@@ -38,8 +38,8 @@ function portable(folder, except = "", others = []) {
 program(join(root, "node_modules/.bin/biome"), ["check", "--max-diagnostics=40", "."]);
 program(process.execPath, ["scripts/format-c.js"]);
 portable("modules");
-// What it imports of the node are types; server.ts is for the SDK.
-portable("status", "server.ts", ["tailnet"]);
+// What it imports of the node are types; http.ts is for the SDK.
+portable("status", "http.ts", ["tailnet"]);
 
 for (const [name, problem] of checks) console.log(`${problem ? "not ok" : "ok"} - ${name}${problem ? `\n${problem}` : ""}`);
 const failed = checks.filter(([, problem]) => problem).length;

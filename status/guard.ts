@@ -17,7 +17,7 @@ const tokenBytes = 16;
 export const safeHeaders: readonly (readonly [string, string])[] = Object.freeze([
 	[
 		"content-security-policy",
-		"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+		"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 	],
 	["x-content-type-options", "nosniff"],
 	["x-frame-options", "DENY"],
@@ -39,6 +39,11 @@ export function isOwnHost(tailnet: Tailnet, header: string | undefined): boolean
 	if (host === "") return false;
 	const name = tailnet.name.toLowerCase();
 	return host === name || host === name.split(".")[0] || tailnet.addresses.includes(host);
+}
+
+/** Whether a Host header is an address, whichever: a name that another site has bound to one of ours is none. */
+export function isAddressHost(header: string | undefined): boolean {
+	return /^(\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?|\[[\da-f:.]+\](:\d{1,5})?)$/i.test(header?.trim() ?? "");
 }
 
 export class Tokens {

@@ -13,11 +13,14 @@
  */
 import type Tailnet from "tailnet";
 import { log, startTimer } from "tailnet/host";
-import { type Body, type Bytes, BytesBody, PiecesBody, textBody } from "./body.js";
+import { answerOf, refuse, type StatusAnswer, type StatusRequest } from "./answer.js";
+import { type Bytes, BytesBody, PiecesBody, textBody } from "./body.js";
 import { EventStreams } from "./events.js";
 import { factsOf, type Memory, type Viewer } from "./facts.js";
 import { type PageFile, pageFiles } from "./files.js";
-import { isOwnHost, safeHeaders, Tokens } from "./guard.js";
+import { isOwnHost, Tokens } from "./guard.js";
+
+export type { StatusAnswer, StatusRequest } from "./answer.js";
 
 export interface StatusOptions {
 	/**
@@ -31,23 +34,6 @@ export interface StatusOptions {
 	memory?: Memory;
 	/** In the place of the node's own logout(). */
 	logout?(): void;
-}
-
-export interface StatusRequest {
-	method: string;
-	/** With its query, which is not looked at. */
-	path: string;
-	/** @param name in lower case */
-	header(name: string): string | undefined;
-	/** Of the connection, on the tailnet. */
-	remoteAddress: string;
-}
-
-export interface StatusAnswer {
-	status: number;
-	/** By name in lower case. */
-	headers: Map<string, string>;
-	body: Body;
 }
 
 const defaultViewers = 4;
@@ -150,14 +136,4 @@ export class Status {
 		if (this.#options.logout) this.#options.logout();
 		else this.#tailnet.logout().catch((error: { code?: string }) => log("warning", `status page: logged out here, control says ${error.code}`));
 	}
-}
-
-function answerOf(status: number, body: Body, ...headers: (readonly [string, string])[]): StatusAnswer {
-	const all = new Map<string, string>([...headers, ...safeHeaders, ["connection", "close"]]);
-	if (body.lengthBytes !== undefined) all.set("content-length", String(body.lengthBytes));
-	return { status, headers: all, body };
-}
-
-function refuse(status: number, text: string, ...headers: (readonly [string, string])[]): StatusAnswer {
-	return answerOf(status, textBody(`${text}\n`), ["content-type", "text/plain"], ["cache-control", "no-store"], ...headers);
 }

@@ -347,7 +347,9 @@ export function forgetMap(store: Store): void {
 	deleteParts(store, 0);
 }
 
-/** Those from number on; they are numbered without a gap. */
+/** Those from number on, the last first: they stay numbered without a gap when the power goes. */
 function deleteParts(store: Store, number: number): void {
-	for (let part = number; store.get(partName(part)); part += 1) store.delete(partName(part));
+	let end = number;
+	while (store.get(partName(end))) end += 1;
+	for (let part = end - 1; part >= number; part -= 1) store.delete(partName(part));
 }

@@ -204,7 +204,10 @@ export class TCP {
 		this.#finish(false);
 	}
 
-	/** For a listener: makes an empty shell the socket of a connection that was accepted. */
+	/**
+	 * For a listener: makes an empty shell the socket of a connection that was accepted.
+	 * @internal
+	 */
 	static accept(shell: TCP, socket: number, remoteAddress: Uint8Array, remotePort: number): void {
 		shell.#socket = socket;
 		shell.#state = "open";

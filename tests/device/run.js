@@ -3,7 +3,7 @@
  *
  *   node tests/device/run.js [--built] [--only TEXT]     --built: the app's image of the last build; --only: parts whose name has the text
  *
- * Parts: node (what a node does, told to by the harness), httpserver and status-web (those examples as they are), examples (each of the others is built).
+ * Parts: node (what a node does, told to by the harness), httpserver, status-web and setup (those examples as they are), examples (each of the others is built).
  *
  * Needs what harness/requirements.js lists. Prints one line a case and closes with "N passed, N failed, N skipped".
  */
@@ -12,6 +12,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "../../scripts/prepare.js";
+import { askFrom } from "../interop/harness/page.js";
 import { buildPeers } from "../interop/harness/peers.js";
 import { missing as interopMissing } from "../interop/harness/requirements.js";
 import { at, authKey, World } from "../interop/harness/world.js";
@@ -256,6 +257,49 @@ async function statusPage(world) {
 	await board.close();
 }
 
+/** The setup page as it is: on the local network while there is no login, and not afterwards. */
+async function setupPage(world) {
+	let image;
+	await check("examples/setup is built for the ESP32-C3 by its own manifest", async () => {
+		image = await buildExample("setup", [`controlURL=${world.controlURL}`]);
+		return `${image.appBytes} bytes`;
+	});
+	if (!image) return;
+	board = await BoardNode.start(world, image.flash, { hostname: "newcomer" });
+	let address;
+	const get = async (path) => {
+		const answer = await askFrom(world.hub, `http://${address}${path}`);
+		assert.equal(answer.status, 200, `${path}: ${JSON.stringify(answer)}`);
+		return answer.body;
+	};
+	await check("examples/setup boots, and shows the URL on its local address", async () => {
+		address = await world.eventually(async () => {
+			const found = /^(\S+) .*02:00:00:71:00:/m.exec(await world.hub.run("ip", "neigh", "show", "dev", "eth0"));
+			assert.ok(found, "no board on the network");
+			return found[1];
+		}, 60_000);
+		await world.eventually(async () => assert.ok(JSON.parse(await get("/state")).url), 60_000);
+	});
+	await check("examples/setup serves its page and the QR code, ten times", async () => {
+		for (let i = 0; i < 10; i++) {
+			for (const [path, file] of [
+				["/", "setup.html"],
+				["/setup.css", "setup.css"],
+				["/setup.js", "setup.js"],
+			])
+				assert.equal(await get(path), readFileSync(join(root, "examples/setup/page", file), "utf8"));
+			assert.match(await get("/qr.svg"), /^<svg .*<\/svg>$/s);
+		}
+	});
+	await check("examples/setup is on the tailnet when the URL was visited, and its page is gone", async () => {
+		await world.peers.do("control.set", { completeAuth: JSON.parse(await get("/state")).url });
+		await world.eventually(() => world.known("newcomer"), 60_000);
+		await world.eventually(async () => assert.equal((await askFrom(world.hub, `http://${address}/`)).code, "ECONNREFUSED"), 60_000);
+	});
+	await stood();
+	await board.close();
+}
+
 /** Runs in a world of its own, whose options are given. */
 async function inWorld(options, run) {
 	await buildPeers();
@@ -290,6 +334,7 @@ const parts = {
 	/** Its relay is known by its hash: nobody gives the example an authority of ours. */
 	httpserver: () => inWorld({ relays: [{ region: 1, certificate: "hash" }] }, sensor),
 	"status-web": () => inWorld({ relays: [{ region: 1, certificate: "hash" }] }, statusPage),
+	setup: () => inWorld({ relays: [{ region: 1, certificate: "hash" }], control: { requireAuthKey: "", requireAuth: true } }, setupPage),
 	async examples() {
 		for (const name of examples.filter((name) => !Object.hasOwn(parts, name)))
 			await check(`examples/${name} is built for the ESP32-C3`, async () => `${(await buildExample(name)).appBytes} bytes`);

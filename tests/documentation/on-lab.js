@@ -12,10 +12,18 @@ let lab;
 let stores;
 const nodes = [];
 
+function storeOf(name) {
+	stores ??= mkdtempSync(join(tmpdir(), "tailnet-documentation-"));
+	return join(stores, name);
+}
+
 export default class extends Tailnet {
+	static reset(name) {
+		Tailnet.reset(storeOf(name));
+	}
+
 	constructor(options) {
-		stores ??= mkdtempSync(join(tmpdir(), "tailnet-documentation-"));
-		const store = options.store === undefined ? undefined : join(stores, options.store);
+		const store = options.store === undefined ? undefined : storeOf(options.store);
 		super({ ...options, controlURL: lab.controlURL, authKey: lab.authKey, authorities: [lab.authorityPEM], store });
 		nodes.push(this);
 	}

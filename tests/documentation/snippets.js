@@ -24,6 +24,7 @@ const expected = {
 		"rebind()": /^(running|connecting|degraded)$/m,
 		"suspend()": /^239 bytes for RTC memory\n[\s\S]*^1 session goes on$/m,
 		"logout() and close()": /^logged out/m,
+		"Tailnet.reset(store)": /^the next start is a new machine/m,
 		"class TCP": /^100\.64\.\d+\.\d+ sent 104 105$/m,
 		"class UDP": /^3 bytes from 100\.64\.\d+\.\d+:7$/m,
 		"class Listener": /^port 7777\n[\s\S]*^100\.64\.\d+\.\d+ is here$/m,

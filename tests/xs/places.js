@@ -10,6 +10,7 @@ export const places = (host) => ({
 	name: "places",
 	setup(builder) {
 		builder.onResolve({ filter: /^tailnet\/host$/ }, () => ({ path: join(root, host) }));
+		builder.onResolve({ filter: /^tailnet\/status\// }, ({ path }) => ({ path: join(root, `${path.slice("tailnet/".length)}.ts`) }));
 		builder.onResolve({ filter: /\/harness\.js$/ }, ({ path, resolveDir }) =>
 			resolve(resolveDir, path) === join(root, "tests/harness.js") ? { path: join(root, "tests/xs/harness.ts") } : undefined,
 		);

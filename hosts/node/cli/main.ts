@@ -6,6 +6,7 @@ const usage = `tailnet up [options]                a node that stays up
 tailnet ping [options] PEER         ask a peer for an answer   (--tsmp, --icmp, --peerapi, --count N)
 tailnet status [options]            what the node of --state-dir says of itself and its peers
 tailnet netcheck [options]          what the network lets through
+tailnet reset --state-dir DIR       login and keys are erased; the next start is a new machine
 npm start                           the offline demo           (--stay keeps it up)
 
 options
@@ -47,6 +48,7 @@ const commands: Record<string, { words: number; run(options: CommandOptions): Pr
 	ping: { words: 1, run: async (options) => (await import("./ask.js")).ping(options) },
 	status: { words: 0, run: async (options) => (await import("./ask.js")).status(options) },
 	netcheck: { words: 0, run: async (options) => (await import("./ask.js")).netcheck(options) },
+	reset: { words: 0, run: async (options) => (await import("./reset.js")).reset(options) },
 	demo: { words: 0, run: demo },
 };
 

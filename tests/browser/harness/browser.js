@@ -16,7 +16,7 @@ export const pictures = join(root, "build/browser");
 /** @returns {string[]} */
 export const browserMissing = () => (existsSync(program) ? [] : ["the browser ring needs Debian's chromium"]);
 
-/** @param {string} proxy "address:port" in the namespace */
+/** @param {string} [proxy] "address:port" in the namespace; without one it connects by itself */
 export function launch(namespace, directory, proxy) {
 	mkdirSync(pictures, { recursive: true });
 	const executablePath = join(directory, "chromium");
@@ -25,7 +25,7 @@ export function launch(namespace, directory, proxy) {
 	return chromium.launch({
 		executablePath,
 		// All run as root, in namespaces that have no way out.
-		args: ["--no-sandbox", `--proxy-server=http://${proxy}`, "--proxy-bypass-list=<-loopback>"],
+		args: ["--no-sandbox", ...(proxy ? [`--proxy-server=http://${proxy}`, "--proxy-bypass-list=<-loopback>"] : ["--no-proxy-server"])],
 		env: { PATH: process.env.PATH, HOME: directory, TMPDIR: directory },
 	});
 }

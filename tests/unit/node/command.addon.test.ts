@@ -1,6 +1,6 @@
 /** The command as a user runs it, in processes of its own, against the lab: words, exit codes, what goes to which stream, Ctrl-C. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -101,6 +101,8 @@ describe("words", () => {
 			["up tskey-secret", "up: a word too many"],
 			["ping a tskey-secret", "ping: a word too many"],
 			["ping", "ping: expected a peer"],
+			["reset", "reset: expected --state-dir"],
+			["reset --state-dir /nowhere", "reset: there is no folder /nowhere"],
 			["up --port 70000", "--port"],
 			["up --hostname -x-", "hostname"],
 			["up --control ftp://tskey-secret", "controlURL"],
@@ -231,6 +233,35 @@ describe("up", () => {
 			node.child.stdin?.write('{"id":1,"do":"self"}\n');
 			expect(await node.ended).toBe("1");
 			expect(node.err).toBe("");
+		});
+	}, 60_000);
+});
+
+describe("reset", () => {
+	test("leaves nothing of the old keys in the state folder, with no control to ask; the next start is another machine and needs a login; a node that runs is left alone", async () => {
+		await stage({}, async (lab, run) => {
+			const words = "up LAB STATE --hostname first --json";
+			const node = run(`${words} KEY`);
+			await node.running();
+			const refused = run("reset STATE");
+			expect([await refused.ended, refused.err]).toEqual(["6", expect.stringContaining("in use by another node (store)")]);
+			node.child.kill("SIGTERM");
+			expect(await node.ended).toBe("0");
+			const state = join(folder, "state");
+			const kept = readdirSync(state).filter((name) => name !== ".lock");
+			expect(kept).toEqual(expect.arrayContaining(["clock-floor", "machine-key", "node-key", "registered", "udp-port"]));
+			const [old] = lab.control.nodes.all;
+			// The command knows of no control server.
+			const reset = run("reset STATE");
+			expect([await reset.ended, reset.err, readdirSync(state)]).toEqual(["0", "", [".lock"]]);
+			expect(readFileSync(join(state, ".lock")).length).toBe(0);
+			const again = run(words);
+			await again.until("a URL", () => again.events.some((event) => event.event === "login"));
+			expect(again.events.filter((event) => event.event === "state").at(-1)).toMatchObject({ state: "needs-login" });
+			lab.control.register.approveLogin(again.events.find((event) => event.event === "login")?.["url"] as string);
+			await again.running();
+			const [first, second] = lab.control.nodes.all;
+			expect([first?.machineKey === old?.machineKey, second?.machineKey === old?.machineKey, lab.control.nodes.all.length]).toEqual([true, false, 2]);
 		});
 	}, 60_000);
 });

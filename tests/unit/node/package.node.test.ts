@@ -26,8 +26,9 @@ describe("the package", () => {
 
 	test("has the sources that a manifest includes, the built modules, the command, the examples and the documents, file by file", () => {
 		const expected = [
-			...["CHANGELOG.md", "LICENSE", "NOTICE.md", "README.md", "SECURITY.md", "board-options.json", "manifest.json", "package.json", "without-upnp.json"],
-			...["documentation", "modules", "native", "dist/modules"].flatMap(filesBelow),
+			...["CHANGELOG.md", "LICENSE", "NOTICE.md", "README.md", "SECURITY.md", "board-options.json", "manifest.json", "package.json"],
+			...["without-lock.json", "without-upnp.json"],
+			...["documentation", "modules", "native", "status", "dist/modules", "dist/status"].flatMap(filesBelow),
 			...filesBelow("hosts").filter((path) => !/^hosts\/node\/.*\.ts$/.test(path)),
 			...filesBelow("examples").filter((path) => !/^examples\/(node|typings)\//.test(path)),
 			...filesBelow("dist/hosts").filter((path) => path !== "dist/hosts/node/cli/demo.js"),
@@ -45,7 +46,7 @@ describe("the package", () => {
 		expect(built.sort()).toEqual(files.filter((path) => path.startsWith("modules/")).sort());
 	});
 
-	test("where it is installed, says of the demo that it needs a checkout; builds its core; and is imported", () => {
+	test("where it is installed, says of the demo that it needs a checkout; builds its core; its command runs; and it is imported", () => {
 		const folder = mkdtempSync(join(tmpdir(), "tailnet-package-"));
 		const run = (program: string, ...words: string[]) =>
 			spawnSync(program, words, { cwd: folder, encoding: "utf8", env: { ...process.env, TAILNET_ADDON: undefined } });
@@ -55,11 +56,14 @@ describe("the package", () => {
 		for (const path of files) cpSync(join(root, path), join(modules, "tailnet", path), { recursive: true });
 		const demo = run(process.execPath, "node_modules/tailnet/dist/hosts/node/cli/main.js", "demo");
 		const core = run(process.execPath, "node_modules/tailnet/hosts/node/build-addon.js");
+		// All that the command is made of is loaded.
+		const reset = run(process.execPath, "node_modules/tailnet/dist/hosts/node/cli/main.js", "reset", "--state-dir", ".");
 		const program = `import Tailnet from "tailnet"; const node = new Tailnet({ hostname: "x", controlURL: "http://127.0.0.1:1" }); node.close(); console.log(node.state);`;
 		const imported = run(process.execPath, "--input-type=module", "-e", program);
 		rmSync(folder, { recursive: true });
 		expect([demo.status, demo.stderr.split("\n")[0]]).toEqual([2, "the demo needs a checkout: npm start"]);
 		expect([core.status, core.stderr]).toEqual([0, ""]);
+		expect([reset.status, reset.stderr]).toEqual([0, ""]);
 		expect([imported.status, imported.stdout, imported.stderr]).toEqual([0, "stopped\n", ""]);
 	}, 120_000);
 });

@@ -33,12 +33,12 @@ describe("the files of the page", () => {
 	});
 
 	test("ask nothing of elsewhere, have no script or style of their own in the HTML, and never make HTML of a text", () => {
-		const html = read("tailnet-status.html").toString();
-		const script = read("tailnet-status.js").toString();
-		for (const text of [html, script, read("tailnet-status.css").toString()])
-			expect(text.replace("http://www.w3.org/2000/svg", "")).not.toMatch(/https?:|\/\/\w+\./);
-		expect(html).not.toMatch(/<style|<script(?![^>]* src=)|\son\w+=|\sstyle=|javascript:/);
-		expect(script).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function/);
+		for (const page of [join(folder, "tailnet-status"), join(root, "examples/setup/page/setup")]) {
+			const [html, script, style] = ["html", "js", "css"].map((suffix) => readFileSync(`${page}.${suffix}`, "utf8")) as [string, string, string];
+			for (const text of [html, script, style]) expect(text.replace("http://www.w3.org/2000/svg", "")).not.toMatch(/https?:|\/\/\w+\./);
+			expect(html).not.toMatch(/<style|<script(?![^>]* src=)|\son\w+=|\sstyle=|javascript:/);
+			expect(script).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function/);
+		}
 	});
 });
 
