@@ -63,7 +63,7 @@ size_t tn_node_vm_counters(struct tn_node *node, struct tn_counter *counters, si
 	    {"streamsRefusedFull", s->refused_full},
 	    {"streamsHalfOpenDropped", node->interface.half_open_dropped},
 	    {"datagramsDropped", s->datagrams_dropped},
-	    {"memoryRefused", (double)s->no_memory + node->no_memory},
+	    {"memoryRefused", (double)s->no_memory + t->no_memory + node->no_memory},
 	    {"streamsOverrun", s->overruns},
 	    {"segmentsScattered", node->interface.scattered},
 	    {"droppedUnfit", node->interface.unfit},

@@ -171,11 +171,14 @@ void tn_datagram_send(struct tn_socket *socket, const uint8_t address[16], uint1
 	if (pcb == NULL || port == 0 || length > UINT16_MAX - 64 || tn_tunnel_is_own(interface->tunnel, address))
 		return;
 	struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)length, PBUF_RAM);
-	if (p == NULL)
+	if (p == NULL) {
+		socket->table->counters.no_memory++;
 		return;
+	}
 	memcpy(p->payload, payload, length);
 	tn_to_lwip(&remote, address);
-	udp_sendto_if_src(pcb, p, &remote, port, &interface->netif, &pcb->local_ip);
+	if (udp_sendto_if_src(pcb, p, &remote, port, &interface->netif, &pcb->local_ip) == ERR_MEM)
+		socket->table->counters.no_memory++;
 	pbuf_free(p);
 }
 

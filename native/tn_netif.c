@@ -462,8 +462,10 @@ void tn_netif_accept(struct tn_netif *interface, uint8_t *bytes, const struct tn
 			tn_recovery_before(pcb, tn_load32be(tcp + TCP_SEQUENCE), tn_load32be(tcp + TCP_ACKNOWLEDGED));
 	}
 	struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)packet->length, PBUF_RAM);
-	if (p == NULL)
+	if (p == NULL) {
+		interface->sockets->counters.no_memory++;
 		return;
+	}
 	memcpy(p->payload, bytes, packet->length);
 	input(interface, p);
 }

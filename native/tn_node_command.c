@@ -58,6 +58,8 @@ static void filter(struct tn_node *node, const uint8_t *record, size_t length)
 	uint8_t *block = size > 0 ? tn_port_allocate(size) : NULL;
 	if (block != NULL)
 		memcpy(block, record + TN_RECORD_HEAD, size);
+	else if (size > 0)
+		node->tunnel.counters.no_memory++;
 	tn_tunnel_filter(&node->tunnel, block, size, record[1] & 1);
 }
 

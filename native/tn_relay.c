@@ -32,7 +32,7 @@ static void forget(struct tn_queue *queue)
 	tn_queue_clear(queue);
 }
 
-/** The entry of a region, made if there is none. NULL when every entry has a connection or memory is short. */
+/** The entry of a region, made if there is none. NULL when every entry has a connection. */
 static struct tn_region *claim(struct tn_relay *relay, uint16_t id)
 {
 	struct tn_region *region = find(relay, id);
@@ -51,17 +51,23 @@ static struct tn_region *claim(struct tn_relay *relay, uint16_t id)
 		return NULL;
 	forget(&region->packets);
 	forget(&region->disco);
-	if (region->packets.bytes == NULL) {
-		uint8_t *memory = tn_port_allocate(TN_DERP_QUEUE_BYTES + TN_DERP_QUEUE_DISCO_BYTES);
-		if (memory == NULL)
-			return NULL;
-		tn_queue_init(&region->packets, memory, TN_DERP_QUEUE_BYTES);
-		tn_queue_init(&region->disco, memory + TN_DERP_QUEUE_BYTES, TN_DERP_QUEUE_DISCO_BYTES);
-	}
 	region->id = id;
 	region->is_open = region->announced = false;
 	region->connection++;
 	return region;
+}
+
+/** Gives a region its queues when the first packet comes: that its connection is open is known without. @return false when memory is short */
+static bool has_queues(struct tn_region *region)
+{
+	if (region->packets.bytes != NULL)
+		return true;
+	uint8_t *memory = tn_port_allocate(TN_DERP_QUEUE_BYTES + TN_DERP_QUEUE_DISCO_BYTES);
+	if (memory == NULL)
+		return false;
+	tn_queue_init(&region->packets, memory, TN_DERP_QUEUE_BYTES);
+	tn_queue_init(&region->disco, memory + TN_DERP_QUEUE_BYTES, TN_DERP_QUEUE_DISCO_BYTES);
+	return true;
 }
 
 void tn_relay_init(struct tn_relay *relay, void *host)
@@ -106,7 +112,7 @@ bool tn_relay_send(struct tn_relay *relay, uint16_t id, const uint8_t destinatio
 	tn_derp_write_header(head, destination, length);
 	tn_port_lock(relay->host);
 	struct tn_region *region = claim(relay, id);
-	if (region == NULL) {
+	if (region == NULL || !has_queues(region)) {
 		relay->refused++;
 	} else {
 		if (is_disco)

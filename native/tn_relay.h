@@ -2,9 +2,9 @@
  * DERP regions as the tunnel sees them: which connections are open, and the SendPacket frames that wait for each. The connections themselves
  * belong to modules/derp; the VM thread takes frames in batches, the tunnel thread puts them. Both under the node's lock.
  *
- * A region gets an entry when something is sent to it or its connection opens. When all are taken, one without a connection gives way with its frames: first one
- * that has none, then the one that the VM was told of longest ago. Otherwise frames for regions that nobody dials would keep all others out. When every entry has a
- * connection the packet is dropped.
+ * A region gets an entry when something is sent to it or its connection opens, and memory for its queues when something is sent. When all are taken, one without a
+ * connection gives way with its frames: first one that has none, then the one that the VM was told of longest ago. Otherwise frames for regions that nobody dials
+ * would keep all others out. When every entry has a connection, or memory is short, the packet is dropped.
  */
 #ifndef TN_RELAY_H
 #define TN_RELAY_H
@@ -25,7 +25,7 @@ struct tn_region {
 struct tn_relay {
 	void *host; /* for the lock */
 	struct tn_region regions[TN_REGIONS];
-	uint32_t refused; /* packets for which there was no entry */
+	uint32_t refused; /* packets for which there was no entry, or no memory */
 };
 
 /** A table without regions. @param host whose lock guards it (tn_port.h) */

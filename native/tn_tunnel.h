@@ -79,7 +79,7 @@ struct tn_tunnel_counters {
 	uint64_t datagrams_in, datagrams_out, derp_in, derp_out;
 	uint64_t packets_in, packets_out;
 	uint32_t geneve, without_key, oversized;
-	uint32_t bad_source, not_own, derp_mismatch, loops, filtered_in, filtered_out, no_route, no_path, own_destination, capacity;
+	uint32_t bad_source, not_own, derp_mismatch, loops, filtered_in, filtered_out, no_route, no_path, own_destination, capacity, no_memory;
 	uint32_t pongs, rejects, rate_limited;
 };
 

@@ -95,6 +95,15 @@ export const rings = [
 	{ name: "native", lane: "processor", needs: needsSanitizers, command: [node, "tests/native/build.js"] },
 	{ name: "native-device", lane: "processor", needs: needsSanitizers, command: [node, "tests/native/build.js", "device"] },
 	{
+		name: "secrets",
+		lane: "processor",
+		needs: () => {
+			const missing = ensureDebian([...corePackages, ["gcc", "gcc"], ["clang", "clang"], ["valgrind", "/usr/include/valgrind/memcheck.h"]]);
+			return missing.length ? `Debian's ${missing.join(", ")}` : undefined;
+		},
+		command: [node, "tests/native/build.js", "secrets"],
+	},
+	{
 		name: "fuzz",
 		lane: "processor",
 		needs: () => (ensureDebian([["clang", "clang"]]).length ? "clang with libFuzzer" : undefined),

@@ -13,8 +13,8 @@ import { build } from "./sources.js";
 import { emulator, emulatorFlags } from "./targets.js";
 
 const tests = join(root, "tests", "native");
-/** Tests of a host, which is an operating system's. */
-const ofHosts = ["test_desktop.c", "test_desktop_outside.c"];
+/** Tests of a host, which is an operating system's, and one that takes the place of a shared lwIP's memory. */
+const ofSystems = ["test_allocations.c", "test_desktop.c", "test_desktop_outside.c"];
 /** Tests whose conversations need larger rings than a device has: with a desktop's pools only. */
 const ofWideRings = ["test_recovery.c"];
 
@@ -87,8 +87,8 @@ export async function checkEmulated(target, sources) {
 	const plugin = await buildWatch();
 	check("the plugin of QEMU builds", plugin ? "" : "see above");
 	if (!plugin) return;
-	const files = list(tests, /^test_.*\.c$/).filter((file) => !ofHosts.includes(basename(file)));
-	console.log(`\nThe core's unit tests on an emulated ${target.name}, -Os (left out: ${ofHosts.join(", ")}):`);
+	const files = list(tests, /^test_.*\.c$/).filter((file) => !ofSystems.includes(basename(file)));
+	console.log(`\nThe core's unit tests on an emulated ${target.name}, -Os (left out: ${ofSystems.join(", ")}):`);
 	const narrow = files.filter((file) => !ofWideRings.includes(basename(file)));
 	await runProfile(target, sources, narrow, "device", plugin);
 	const wide = files.filter((file) => !narrow.includes(file) || readFileSync(file, "utf8").includes("TN_TEST_DESKTOP("));

@@ -4,6 +4,7 @@
  *   node tests/native/build.js [NAME...]              every tests/native/test_*.c, or those whose name contains a NAME
  *   node tests/native/build.js device [NAME...]       the same with the pools of a microcontroller (TN_DEVICE)
  *   node tests/native/build.js fuzz SECONDS [NAME...] every tests/native/fuzz_*.c with libFuzzer, that long each
+ *   node tests/native/build.js secrets                whether a secret decides a branch or an address (secret_branches.c), under valgrind
  *   node tests/native/build.js bench [NAME...]        every tests/native/bench_*.c, optimised, without sanitizers
  *   node tests/native/build.js check                  gcc and clang, optimised, all warnings as errors; runs nothing
  *
@@ -67,6 +68,26 @@ async function runFuzzers(seconds, names) {
 	return failed === 0 && sources.length > 0;
 }
 
+/** The same program as three settings of compilers make it. */
+async function runSecrets() {
+	const source = join(tests, "secret_branches.c");
+	let passed = 0;
+	let failed = 0;
+	for (const variant of ["secrets-gcc", "secrets-small", "secrets-clang"]) {
+		const [program] = await buildPrograms([source], variant);
+		const { ok, output } = program
+			? await execute("valgrind", ["--quiet", "--error-limit=no", `--suppressions=${join(tests, "secrets.supp")}`, program])
+			: { ok: false, output: "" };
+		console.log(`# ${variant}\n${output.trimEnd()}`);
+		const sum = /^(\d+) passed, (\d+) failed$/m.exec(output);
+		passed += sum ? Number(sum[1]) : 0;
+		failed += sum ? Number(sum[2]) : 0;
+		if (!ok && !(sum && Number(sum[2]))) failed++;
+	}
+	console.log(`${passed} passed, ${failed} failed`);
+	return failed === 0 && passed > 0;
+}
+
 /** One after the other: they measure. */
 async function runBenches(names) {
 	const sources = chosen(list(tests, /^bench_.*\.c$/), names);
@@ -98,6 +119,7 @@ let ok;
 if (args[0] === "fuzz") ok = await runFuzzers(Number(args[1] ?? 10), args.slice(2));
 else if (args[0] === "bench") ok = await runBenches(args.slice(1));
 else if (args[0] === "check") ok = await checkWarnings();
+else if (args[0] === "secrets") ok = await runSecrets();
 else if (args[0] === "device") ok = await runTests(args.slice(1), "device");
 else ok = await runTests(args, "test");
 process.exit(ok ? 0 : 1);

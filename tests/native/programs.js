@@ -43,6 +43,10 @@ const variants = {
 	},
 	fuzz: { compiler: "clang", flags: ["-g", "-O1", "-fsanitize=fuzzer-no-link", ...sanitizers], link: ["-fsanitize=fuzzer", ...sanitizers] },
 	bench: { compiler: "gcc", flags: ["-O3"], link: [] },
+	/* Not for speed: what a compiler makes of a comparison differs with what it is asked for. */
+	"secrets-gcc": { compiler: "gcc", flags: ["-g", "-O2"], link: [] },
+	"secrets-small": { compiler: "gcc", flags: ["-g", "-Os", "-DTN_DEVICE", "-DTN_STREAM_SEND=65536", "-DTN_STREAM_RECEIVE=65536"], link: [] },
+	"secrets-clang": { compiler: "clang", flags: ["-gdwarf-4", "-O3"], link: [] },
 	vectors: { compiler: anyCompiler, flags: ["-O1", "-Wno-unused-function", "-Wno-unused-variable", "-Wno-type-limits"], link: [] },
 	"check-gcc": { compiler: "gcc", flags: ["-O2"] },
 	"check-clang": { compiler: "clang", flags: ["-O2"] },

@@ -56,7 +56,7 @@ struct host {
 	unsigned number;
 	struct tn_node *node;
 	uint8_t private_key[32], public_key[32], endpoint[18], address4[16], address6[16];
-	bool is_woken, has_derp;
+	bool is_woken, has_derp, is_derp_broken;
 	uint32_t connection;
 	uint64_t wanted_at;
 	struct net_event events[NET_EVENTS];
@@ -94,18 +94,7 @@ static struct net *net_current;
 
 /* ---- tn_port.h ---- */
 
-/** Memory is short: from this size on nothing is given. */
-static size_t net_refused_size = SIZE_MAX;
-
-void *tn_port_allocate(size_t size)
-{
-	return size < net_refused_size ? calloc(1, size) : NULL;
-}
-
-void tn_port_free(void *memory)
-{
-	free(memory);
-}
+#include "tn_net_memory.h"
 
 void tn_port_kick(void *host)
 {
@@ -214,7 +203,8 @@ static inline struct net *net_new(void)
 	return net;
 }
 
-static inline struct host *net_host_with(struct net *net, unsigned number, bool has_key)
+/** A node that starts, or NULL when memory is refused. */
+static inline struct host *net_host_if(struct net *net, unsigned number, bool has_key)
 {
 	struct host *host = calloc(1, sizeof *host);
 	uint8_t identity[108];
@@ -225,13 +215,24 @@ static inline struct host *net_host_with(struct net *net, unsigned number, bool 
 	net_addresses(number, host->address4, host->address6, host->endpoint);
 	net_identity(host, identity, has_key);
 	host->node = tn_node_create(identity, sizeof identity, host);
-	CHECK(host->node != NULL && tn_node_start(host->node, net->now));
+	if (host->node == NULL || !tn_node_start(host->node, net->now)) {
+		tn_node_destroy(host->node);
+		free(host);
+		return NULL;
+	}
 	for (size_t i = 0; i < NET_HOSTS; i++) {
 		if (net->hosts[i] == NULL) {
 			net->hosts[i] = host;
 			break;
 		}
 	}
+	return host;
+}
+
+static inline struct host *net_host_with(struct net *net, unsigned number, bool has_key)
+{
+	struct host *host = net_host_if(net, number, has_key);
+	CHECK(host != NULL);
 	return host;
 }
 
@@ -313,7 +314,9 @@ static inline void net_derp_pump(struct host *host)
 				const uint8_t *rest;
 				buffer[at] = 5;
 				memcpy(buffer + at + 5, host->public_key, 32);
-				CHECK_EQ(tn_node_vm_derp_receive(to->node, NET_REGION, buffer + at, 5 + payload, &rest), 0);
+				ptrdiff_t others = tn_node_vm_derp_receive(to->node, NET_REGION, buffer + at, 5 + payload, &rest);
+				CHECK(others == 0 || (others < 0 && net_has_refused));
+				to->is_derp_broken |= others < 0;
 			}
 			at += 5 + payload;
 		}
