@@ -51,6 +51,7 @@ export class LieWatch {
 /** Pings a node all the time, until close. */
 export class Canary {
 	watch = new LieWatch();
+	#answered = 0;
 	#ended = false;
 	#running;
 	#seen = 0;
@@ -70,10 +71,20 @@ export class Canary {
 			this.#hear(node);
 			const answer = await world.ping(from, node.address, "TSMP", patienceMS).catch(() => undefined);
 			this.#hear(node);
-			if (answer) this.watch.answered();
-			else if (!this.#ended) this.watch.failed(sentAt, performance.now());
+			if (answer) {
+				this.#answered += 1;
+				this.watch.answered();
+			} else if (!this.#ended) this.watch.failed(sentAt, performance.now());
 			await sleep(Math.max(0, everyMS - (performance.now() - sentAt)));
 		}
+	}
+
+	/** Until a ping is answered that was sent after this call. */
+	async hears(withinMS = 60_000) {
+		// The one that is under way may have been sent before.
+		const wanted = this.#answered + 2;
+		for (const end = performance.now() + withinMS; this.#answered < wanted && !this.#ended; await sleep(everyMS / 4))
+			if (performance.now() > end) throw new Error("the canary hears nothing");
 	}
 
 	/** What the node said of itself since the last look. */

@@ -66,7 +66,7 @@ async function soak(chosen, seed, minutes) {
 		for (const name of stage.own) canaries.set(name, new Canary(stage.world, stage.canary, stage.node(name)));
 		await sample();
 		for (const fault of schedule(chosen, random, began + minutes * 60_000)) {
-			const trial = await tryFault(stage, fault, random);
+			const trial = await tryFault(stage, fault, random, [...canaries.values()]);
 			trials.push(trial);
 			await sample();
 			const held = [...samples.values()]

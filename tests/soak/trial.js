@@ -22,14 +22,18 @@ const patienceMS = 200_000;
  * @typedef {{fault: Fault, recoveries: Recovery[], outcomes: import("./outcomes.js").Outcome[], error?: Error}} Trial
  */
 
-/** @returns {Promise<Trial>} */
-export async function tryFault(stage, fault, random) {
+/**
+ * @param {import("./canary.js").Canary[]} canaries they hear their nodes when the fault begins: the loss of UDP before it makes deaf, too, while a direct path is trusted
+ * @returns {Promise<Trial>}
+ */
+export async function tryFault(stage, fault, random, canaries) {
 	const trial = { fault, recoveries: [], outcomes: [] };
 	let streams;
 	try {
 		await stage.rest();
 		if (fault.relayOnly) await stage.relayOnly();
 		streams = await Streams.open(stage, fault.spares?.(stage) ?? stage.all, fault.relayOnly);
+		await Promise.all(canaries.map((canary) => canary.hears()));
 		const recoverThose = async (names, what, check, boundMS) => {
 			const began = performance.now();
 			await Promise.all(

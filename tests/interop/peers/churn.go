@@ -30,6 +30,8 @@ func registerChurn(p *program, c *control) {
 		if c.director == nil {
 			return nil, errNotOwn
 		}
+		c.director.table.Lock()
+		defer c.director.table.Unlock()
 		response, err := c.churn(a)
 		if err != nil {
 			return nil, err

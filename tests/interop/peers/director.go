@@ -26,6 +26,7 @@ type director struct {
 	c         *control
 	headscale bool
 
+	table     sync.RWMutex // what a message is made of: a change of many nodes is seen whole or not at all
 	mu        sync.Mutex
 	streams   map[key.NodePublic]*stream
 	overrides map[string]json.RawMessage // by hostname: members of MapResponse that replace the composed ones
@@ -212,7 +213,9 @@ func (d *director) stream(ctx context.Context, w testcontrol.MapStreamWriter, r 
 
 // compose is testcontrol's MapResponse with the test's changes.
 func (d *director) compose(node *tailcfg.Node, r *tailcfg.MapRequest) *tailcfg.MapResponse {
+	d.table.RLock()
 	response, err := d.c.server.MapResponse(r)
+	d.table.RUnlock()
 	if err != nil || response == nil {
 		return &tailcfg.MapResponse{KeepAlive: true}
 	}
