@@ -25,6 +25,11 @@ export interface HTTPOptions {
 	port: number;
 	/** At the same time; more are closed unheard. */
 	connections: number;
+	/**
+	 * A connection is taken so many milliseconds after it came, default 0. The SDK's own listener on an ESP32 wants some: its socket is handed over once more when it is
+	 * taken, and what arrives at that very moment breaks it (Moddable SDK 8.2.3). By then a request is there, and the client is silent.
+	 */
+	settleMS?: number;
 	answer(request: StatusRequest): StatusAnswer;
 }
 
@@ -184,13 +189,31 @@ function bound(connection: Incoming): void {
 }
 
 /** @returns what ends it, and every connection of it @throws what the listener throws for the port */
-export function serveHTTP({ io, port, connections, answer }: HTTPOptions): { close(): void } {
+export function serveHTTP({ io, port, connections, settleMS = 0, answer }: HTTPOptions): { close(): void } {
 	const open = new Set<Connection>();
 	/** Of the connection that the server has just taken. */
 	let remoteAddress = "";
 	const Listener = io as new (options: object) => { read(): Incoming | undefined };
+	const settling = new Set<Timer>();
 	const server = new HTTPServer({
 		io: class extends Listener {
+			constructor(options: { onReadable(count: number): void }) {
+				super({
+					...options,
+					onReadable(count: number) {
+						if (settleMS === 0) {
+							options.onReadable.call(this, count);
+							return;
+						}
+						const timer = startTimer(() => {
+							settling.delete(timer);
+							options.onReadable.call(this, count);
+						}, settleMS);
+						settling.add(timer);
+					},
+				});
+			}
+
 			override read() {
 				const connection = super.read();
 				remoteAddress = connection?.remoteAddress ?? "";
@@ -218,6 +241,7 @@ export function serveHTTP({ io, port, connections, answer }: HTTPOptions): { clo
 	});
 	return {
 		close() {
+			for (const timer of settling) stopTimer(timer);
 			server.close();
 			for (const serving of [...open]) serving.end();
 		},

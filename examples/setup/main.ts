@@ -18,7 +18,7 @@ const setup = new Setup({
 	serve(answer) {
 		trace(`setup page on port ${config.port}\n`);
 		// A browser asks for a file on each of them.
-		return serveHTTP({ io: Listener, port: Number(config.port), connections: 4, answer });
+		return serveHTTP({ io: Listener, port: Number(config.port), connections: 4, settleMS: 100, answer });
 	},
 });
 
