@@ -4,19 +4,17 @@
  *   node tests/native/build.js [NAME...]              every tests/native/test_*.c, or those whose name contains a NAME
  *   node tests/native/build.js device [NAME...]       the same with the pools of a microcontroller (TN_DEVICE)
  *   node tests/native/build.js fuzz SECONDS [NAME...] every tests/native/fuzz_*.c with libFuzzer, that long each
+ *   node tests/native/build.js keep [NAME...]         what the fuzzers have learned, minimised, becomes their start (fuzzers.js)
  *   node tests/native/build.js secrets                whether a secret decides a branch or an address (secret_branches.c), under valgrind
  *   node tests/native/build.js bench [NAME...]        every tests/native/bench_*.c, optimised, without sanitizers
  *   node tests/native/build.js check                  gcc and clang, optimised, all warnings as errors; runs nothing
  *
  * How a program is made of its file: programs.js. Vectors: see tn_vectors.h.
  */
-import { spawn } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { writeModuleData, writeVectors } from "./data.js";
-import { build, buildPrograms, compile, execute, inParallel, list, native, root, tests } from "./programs.js";
-
-const chosen = (sources, names) => sources.filter((source) => !names.length || names.some((name) => basename(source).includes(name)));
+import { keepCorpora, runFuzzers } from "./fuzzers.js";
+import { buildPrograms, chosen, compile, execute, inParallel, list, native, tests } from "./programs.js";
 
 async function runTests(names, variant) {
 	// hosts/desktop has lwIP on the tunnel thread; that of a microcontroller has a thread of its own.
@@ -38,33 +36,6 @@ async function runTests(names, variant) {
 		}
 	}
 	console.log(`${passed} passed, ${failed} failed`);
-	return failed === 0 && sources.length > 0;
-}
-
-/** libFuzzer keeps what it learns in build/native/corpus; tests/native/corpus/NAME, if there, is its start. */
-async function runFuzzers(seconds, names) {
-	const sources = chosen(list(tests, /^fuzz_.*\.c$/), names);
-	const programs = await buildPrograms(sources, "fuzz");
-	let failed = 0;
-	for (const [i, program] of programs.entries()) {
-		const name = basename(sources[i], ".c");
-		const corpus = join(build, "corpus", name);
-		const start = join(tests, "corpus", name);
-		mkdirSync(corpus, { recursive: true });
-		const ok =
-			program &&
-			(await new Promise((resolve) => {
-				const child = spawn(
-					program,
-					[`-max_total_time=${seconds}`, "-print_final_stats=1", "-verbosity=0", `-artifact_prefix=${corpus}-`, corpus, ...(existsSync(start) ? [start] : [])],
-					{ cwd: root, stdio: "inherit" },
-				);
-				child.on("exit", (code) => resolve(code === 0));
-			}));
-		if (!ok) failed++;
-		console.log(`${ok ? "ok" : "not ok"} - ${name} ${seconds} s`);
-	}
-	console.log(`${programs.length - failed} passed, ${failed} failed`);
 	return failed === 0 && sources.length > 0;
 }
 
@@ -116,7 +87,8 @@ const args = process.argv.slice(2);
 writeVectors();
 await writeModuleData();
 let ok;
-if (args[0] === "fuzz") ok = await runFuzzers(Number(args[1] ?? 10), args.slice(2));
+if (args[0] === "keep") ok = await keepCorpora(args.slice(1));
+else if (args[0] === "fuzz") ok = await runFuzzers(Number(args[1] ?? 10), args.slice(2));
 else if (args[0] === "bench") ok = await runBenches(args.slice(1));
 else if (args[0] === "check") ok = await checkWarnings();
 else if (args[0] === "secrets") ok = await runSecrets();

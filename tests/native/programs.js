@@ -28,6 +28,7 @@ const includes = [
 	"/usr/include/lwip",
 ];
 const sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"];
+const counted = ["-fprofile-instr-generate", "-fcoverage-mapping"];
 const libraries = ["-Wl,--as-needed", "-lsodium", "-llwip", "-lm", "-lpthread"];
 
 /** Whichever there is. */
@@ -42,6 +43,8 @@ const variants = {
 		link: sanitizers,
 	},
 	fuzz: { compiler: "clang", flags: ["-g", "-O1", "-fsanitize=fuzzer-no-link", ...sanitizers], link: ["-fsanitize=fuzzer", ...sanitizers] },
+	coverage: { compiler: "clang", flags: ["-O1", ...counted], link: counted },
+	"coverage-fuzz": { compiler: "clang", flags: ["-O1", "-fsanitize=fuzzer-no-link", ...counted], link: ["-fsanitize=fuzzer", ...counted] },
 	bench: { compiler: "gcc", flags: ["-O3"], link: [] },
 	/* Not for speed: what a compiler makes of a comparison differs with what it is asked for. */
 	"secrets-gcc": { compiler: "gcc", flags: ["-g", "-O2"], link: [] },
@@ -59,6 +62,9 @@ export const list = (folder, pattern) =>
 		.filter((name) => pattern.test(name))
 		.sort()
 		.map((name) => join(folder, name));
+
+/** Those sources whose name contains one of names; all when there is none. */
+export const chosen = (sources, names) => sources.filter((source) => !names.length || names.some((name) => basename(source).includes(name)));
 
 /** When a file was changed, 0 if it is not there. */
 export const modified = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0);
