@@ -54,6 +54,11 @@ export interface NodeOptions {
 	 * @default false
 	 */
 	grants?: boolean;
+	/**
+	 * Keep the login names of the tailnet's users, for whois(): at most 256 of them.
+	 * @default false
+	 */
+	logins?: boolean;
 	/** What suspend() of the last run gave: its sessions go on. Good once. */
 	resume?: Uint8Array;
 	/**

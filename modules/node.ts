@@ -128,6 +128,7 @@ export class Node implements SocketNode {
 			exitNode: options.exitNode,
 			advertiseRoutes: options.advertiseRoutes ?? [],
 			grants: options.grants === true,
+			logins: options.logins === true,
 		});
 		this.#link = this.#openTunnel();
 		this.#limits = limitsOf(this.#link.counters());

@@ -96,6 +96,8 @@ export interface Identity {
 	peer: Peer;
 	/** ID of the user whose machine it is, decimal text; undefined for a machine with tags, which is nobody's. */
 	user: string | undefined;
+	/** Login name of that user ("alice@example.com"); undefined where control has not said it, and without the option logins. */
+	login: string | undefined;
 	/** Names of what the tailnet's policy grants it at this node ("example.com/cap/door"); empty without the option grants. */
 	capabilities: string[];
 }
@@ -371,9 +373,11 @@ export default class Tailnet {
 		if (!view) return undefined;
 		const isV6 = address.includes(":");
 		const own = this.addresses.find((text) => text.includes(":") === isV6) ?? "";
+		const user = view.tagged ? undefined : view.user;
 		return {
 			peer: this.#toPeer(view),
-			user: view.tagged ? undefined : view.user,
+			user,
+			login: user === undefined ? undefined : this.#node.netmap.logins?.get(user),
 			capabilities: this.#node.netmap.chunks.granted(address, own),
 		};
 	}

@@ -20,6 +20,8 @@ export interface Viewer {
 	address: string;
 	/** ID of its user, null for a machine with tags. */
 	user: string | null;
+	/** Login name of its user, null for a machine with tags, and where it is not known. */
+	login: string | null;
 	/** May rebind the node and log it out; then there is a token for it. */
 	mayAct: boolean;
 	token?: string;

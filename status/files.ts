@@ -11,5 +11,5 @@ export interface PageFile {
 export const pageFiles: Readonly<Record<string, PageFile>> = Object.freeze({
 	"/": Object.freeze({ name: "tailnet-status.html", type: "text/html; charset=utf-8", tag: "b71e05c2" }),
 	"/status.css": Object.freeze({ name: "tailnet-status.css", type: "text/css; charset=utf-8", tag: "c5c5b6d4" }),
-	"/status.js": Object.freeze({ name: "tailnet-status.js", type: "text/javascript; charset=utf-8", tag: "d933c06e" }),
+	"/status.js": Object.freeze({ name: "tailnet-status.js", type: "text/javascript; charset=utf-8", tag: "75a3880f" }),
 });

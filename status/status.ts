@@ -88,7 +88,7 @@ export class Status {
 		const { capability } = this.#options;
 		const mayAct = capability !== undefined && identity.capabilities.includes(capability);
 		const token = mayAct ? { token: this.#tokens.of(identity.peer.id) } : {};
-		return { name: identity.peer.name, address, user: identity.user ?? null, mayAct, ...token };
+		return { name: identity.peer.name, address, user: identity.user ?? null, login: identity.login ?? null, mayAct, ...token };
 	}
 
 	#page(file: PageFile, request: StatusRequest): StatusAnswer {

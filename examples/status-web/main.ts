@@ -9,6 +9,7 @@ const tailnet = new Tailnet({
 	controlURL: config.controlURL,
 	store: config.hostname,
 	grants: config.capability !== undefined,
+	logins: true,
 	onStateChange: (state, reason) => trace(`${state} ${reason}\n`),
 	onLogin: (url) => trace(`visit ${url}\n`),
 	onError: ({ code, message }) => trace(`${code}: ${message}\n`),

@@ -32,7 +32,7 @@ export class MapReader implements MapReading {
 	constructor(netmap: Netmap, bufferBytes = DEFAULT_BUFFER_BYTES) {
 		this.#netmap = netmap;
 		this.#stage = new MapStage(netmap);
-		this.#scanner = new JSONScanner(mapSchema(), bufferBytes);
+		this.#scanner = new JSONScanner(mapSchema(netmap.logins !== undefined), bufferBytes);
 		this.begin();
 	}
 

@@ -18,6 +18,8 @@ export const Path = {
 	health: 10,
 	displayMessages: 11,
 	displayMessage: 12,
+	profiles: 13,
+	profile: 14,
 	self: 16,
 	derpMap: 17,
 	derpRegions: 18,
@@ -158,8 +160,8 @@ const rule = members(
 	{ path: Path.rule, announce: true },
 );
 
-/** The schema of a MapResponse for JSONScanner. */
-export function mapSchema(): Uint8Array {
+/** The schema of a MapResponse for JSONScanner. @param hasLogins the names of users are wanted */
+export function mapSchema(hasLogins = false): Uint8Array {
 	return compileSchema(
 		members({
 			KeepAlive: take(Path.keepAlive),
@@ -173,6 +175,7 @@ export function mapSchema(): Uint8Array {
 			Domain: take(Path.domain),
 			Health: take(Path.health),
 			DisplayMessages: eachMember(Path.displayMessages, project(Path.displayMessage, { Title: kept, Text: kept, Severity: kept })),
+			...(hasLogins ? { UserProfiles: eachElement(Path.profiles, project(Path.profile, { ID: kept, LoginName: kept })) } : {}),
 			Node: project(Path.self, selfMembers),
 			DERPMap: members({
 				Regions: eachMember(Path.derpRegions, project(Path.derpRegion, regionMembers), true),

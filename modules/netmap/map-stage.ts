@@ -138,6 +138,7 @@ export class MapStage {
 		if (path === Path.displayMessage) {
 			if (!conditions.stageMessage(key, value)) this.#omitted = `left out of the network map: more than ${MOST_MESSAGES} messages of control`;
 		} else if (path === Path.displayMessages) expectContainer(text, "DisplayMessages");
+		else if (path === Path.profiles) expectContainer(text, "UserProfiles");
 		else if (path === Path.health) conditions.stageTexts(value);
 		else if (value === null) return;
 		else if (path === Path.keepAlive) message.keepAlive = value === true;
@@ -148,7 +149,8 @@ export class MapStage {
 			if (ms > 0) message.controlTimeMS = ms;
 		} else {
 			const object = objectOf(value, "MapResponse");
-			if (path === Path.pingRequest) message.pingRequest = { ...object, URL: textMember(object, "URL") };
+			if (path === Path.profile) this.#netmap.logins?.stage(object);
+			else if (path === Path.pingRequest) message.pingRequest = { ...object, URL: textMember(object, "URL") };
 			else if (path === Path.clientVersion) message.clientVersion = object;
 			else if (path === Path.dialPlan) message.dialPlan = readDialPlan(object);
 			else if (path === Path.debug) message.debug = object;

@@ -13,6 +13,7 @@ import { FilterChunks } from "./filter-chunks.js";
 import { DEFAULT_BUDGET_BYTES } from "./filter-rules.js";
 import { MapHealth } from "./health.js";
 import { LockMarks, Mark, type MarkNumber } from "./lock-marks.js";
+import { Logins } from "./logins.js";
 import { Names } from "./names.js";
 import { PeerChanges } from "./peer-staging.js";
 import { PeerTable } from "./peers.js";
@@ -38,6 +39,8 @@ export interface NetmapOptions {
 	advertiseRoutes?: readonly string[];
 	/** Keep what rules grant peers, for chunks.granted(). */
 	grants?: boolean;
+	/** Keep the login names of users. */
+	logins?: boolean;
 	/** Largest size of the compiled rules. */
 	filterBudgetBytes?: number;
 }
@@ -49,6 +52,7 @@ export class Netmap implements NetmapLookup {
 	readonly names = new Names(this.peers, this.self);
 	readonly chunks: FilterChunks;
 	readonly conditions = new MapHealth();
+	readonly logins: Logins | undefined;
 	readonly clock = new MapClock(wallClockMS(), monotonicMS());
 	/** Name of the tailnet. */
 	domain = "";
@@ -67,6 +71,7 @@ export class Netmap implements NetmapLookup {
 
 	constructor(options: NetmapOptions = {}) {
 		this.chunks = new FilterChunks(this.peers.store.capabilities, options.filterBudgetBytes ?? DEFAULT_BUDGET_BYTES, options.grants === true);
+		this.logins = options.logins === true ? new Logins() : undefined;
 		this.#routes.acceptRoutes = options.acceptRoutes === true;
 		this.#exitNode = options.exitNode ?? "";
 		this.#advertised = localRoutes(options.advertiseRoutes ?? []);
@@ -213,6 +218,7 @@ export class Netmap implements NetmapLookup {
 		const derp = this.derpMap.commit(isFirst);
 		const dns = this.names.commit(isFirst);
 		const rules = this.chunks.commit(isFirst);
+		this.logins?.commit();
 		if (changes.routes) this.#routes.invalidate();
 		if (changes.added.length + changes.changed.length + changes.removed.length > 0) this.#nextExpiry = this.peers.nextExpiry();
 		this.#passTime(now, changes);
@@ -239,6 +245,7 @@ export class Netmap implements NetmapLookup {
 		this.derpMap.abort();
 		this.names.abort();
 		this.chunks.abort();
+		this.logins?.abort();
 		this.conditions.abort();
 	}
 

@@ -90,7 +90,7 @@ function showNode({ node, viewer }) {
 		["Home relay", node.homeRegion ?? "none"],
 		["Key expires", expiry(node.keyExpiry)],
 	]);
-	say(at("viewer"), `You are ${viewer.name} (${viewer.address}${viewer.user ? `, user ${viewer.user}` : ", a machine with tags"}).`);
+	say(at("viewer"), `You are ${viewer.name} (${viewer.address}${viewer.user ? `, ${viewer.login ?? `user ${viewer.user}`}` : ", a machine with tags"}).`);
 	at("actions").hidden = !viewer.mayAct;
 }
 

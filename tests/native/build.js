@@ -73,13 +73,15 @@ async function runBenches(names) {
 }
 
 async function checkWarnings() {
-	const sources = [...list(native, /^tn_.*\.c$/), ...list(tests, /^(test|fuzz|bench)_.*\.c$/)];
+	const all = [...list(native, /^tn_.*\.c$/), ...list(tests, /^(test|fuzz|bench)_.*\.c$/)];
+	// A microcontroller has another host, and serves no subnets.
+	const ofDevice = all.filter((source) => !/^(test_desktop.*|fuzz_subnet)\.c$/.test(basename(source)));
 	let ok = true;
-	for (const variant of ["check-gcc", "check-clang", "check-device"]) {
+	for (const [variant, sources] of Object.entries({ "check-gcc": all, "check-clang": all, "check-device": ofDevice })) {
 		const objects = await inParallel(sources, (source) => compile(source, variant));
 		ok = ok && objects.every(Boolean);
 	}
-	console.log(ok ? `ok - ${sources.length} files compile without a warning with gcc and clang` : "not ok - warnings");
+	console.log(ok ? `ok - ${all.length} files compile without a warning with gcc and clang` : "not ok - warnings");
 	return ok;
 }
 

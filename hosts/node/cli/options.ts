@@ -1,4 +1,4 @@
-/** The words of the command line (design of the desktop command: README.md, "Command"). */
+/** The words of the command line; `tailnet help` lists them. */
 import { readFileSync } from "node:fs";
 
 export interface CommandOptions {

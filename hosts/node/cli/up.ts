@@ -33,6 +33,7 @@ export function tailnetOptions(options: CommandOptions): TailnetOptions {
 		...(options.exitNode === undefined ? {} : { exitNode: options.exitNode }),
 		port: options.port,
 		grants: options.httpActions !== undefined,
+		logins: options.http,
 	};
 }
 

@@ -109,7 +109,7 @@ export default {
 				t.assert.equal(await page.locator("#state").textContent(), "running");
 				t.assert.match(
 					await page.locator("#viewer").textContent(),
-					new RegExp(`^You are t1\\.${domain} \\(${t.t1.ip4.replaceAll(".", "\\.")}, user \\d+\\)\\.$`),
+					new RegExp(`^You are t1\\.${domain} \\(${t.t1.ip4.replaceAll(".", "\\.")}, \\S+@\\S+\\)\\.$`),
 				);
 				t.assert.match(await page.locator("#self").textContent(), new RegExp(`${t.a.address}\n${t.a.address6}`));
 				for (const layer of ["control", "key", "network", "relay", "udp", "netmap", "pools"])

@@ -22,6 +22,16 @@ describe("whois", () => {
 		});
 	});
 
+	test("a user is named by login only where the app keeps logins, and a machine with tags is nobody's", async () => {
+		await stage({}, async (_lab, start) => {
+			const [a, b] = [start("alpha", { logins: true }), start("beta", { logins: false })];
+			await Promise.all([a.running(), b.running()]);
+			await Promise.all([a.sees(b), b.sees(a)]);
+			expect(a.tailnet.whois(b.v4)?.login).toMatch(/@/);
+			expect([b.tailnet.whois(a.v4)?.user, b.tailnet.whois(a.v4)?.login]).toEqual(["1001", undefined]);
+		});
+	});
+
 	test("a capability is granted to whom the policy names, from the message on that says so until the one that does not, and only where the app keeps grants", async () => {
 		await stage({}, async (lab, start) => {
 			const a = start("alpha", { grants: true });

@@ -6,7 +6,7 @@ import { layersOf } from "../../../status/layers.js";
 import { describe, expect, test } from "../../harness.js";
 import { FakeNode, peer } from "./fake.js";
 
-const viewer = { name: "laptop.example.ts.net", address: "100.64.0.2", user: "7", mayAct: false };
+const viewer = { name: "laptop.example.ts.net", address: "100.64.0.2", user: "7", login: "alice@example.com", mayAct: false };
 
 describe("facts", () => {
 	test("are one line of JSON that says what is known, and null for what is not", () => {

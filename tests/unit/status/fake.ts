@@ -42,8 +42,13 @@ export class FakeNode {
 	counters: Record<string, number> = { socketsUsed: 2, poolSockets: 8, "paths.active": 1, poolPeers: 4, bytesNode: 500, "netmap.bytes": 600, "paths.full": 3 };
 	/** By address of the peer. */
 	identities: Record<string, Identity> = {
-		[viewerAddress]: { peer: peer(), user: "7", capabilities: [] },
-		[otherAddress]: { peer: peer({ id: "3", name: "phone.example.ts.net", address: otherAddress }), user: undefined, capabilities: [capability] },
+		[viewerAddress]: { peer: peer(), user: "7", login: "alice@example.com", capabilities: [] },
+		[otherAddress]: {
+			peer: peer({ id: "3", name: "phone.example.ts.net", address: otherAddress }),
+			user: undefined,
+			login: undefined,
+			capabilities: [capability],
+		},
 	};
 	readonly done: string[] = [];
 
