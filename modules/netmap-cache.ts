@@ -9,7 +9,8 @@
  *
  * Nothing of a map is held between these.
  */
-import { crc32, monotonicMS, type Store, startTimer, stopTimer, type Timer, utf8Encode } from "tailnet/host";
+import { monotonicMS, type Store, startTimer, stopTimer, type Timer } from "tailnet/host";
+import { controlChecksum } from "./control-checksum.js";
 import { TailnetError } from "./errors.js";
 import { CacheRefused, DESKTOP_BUDGET, DEVICE_BUDGET, forgetMap, type RestoredMap, restoreMap, saveMap } from "./netmap/cache-values.js";
 import type { Netmap } from "./netmap/netmap.js";
@@ -18,8 +19,6 @@ import type { Netmap } from "./netmap/netmap.js";
 const FIRST_SAVE_MS = 10_000;
 const SAVE_GAP_MS = 600_000;
 const RENEW_MS = 21_600_000;
-/** A tunnel with room for so few peers is that of a device. */
-const DEVICE_PEERS = 32;
 
 export interface NetmapCacheOwner {
 	readonly store: Store;
@@ -28,8 +27,8 @@ export interface NetmapCacheOwner {
 	readonly nodeKey: Uint8Array;
 	/** URL of the control server. */
 	readonly controlURL: string;
-	/** Size of the tunnel's peer pool. */
-	readonly peerSlots: number;
+	/** Memory is short. */
+	readonly isDevice: boolean;
 	readonly homeRegion: number;
 	/** Monotonic milliseconds of control's last message. */
 	readonly heardAtMS: number;
@@ -117,7 +116,7 @@ export class NetmapCache {
 		const now = monotonicMS();
 		this.#saveAt = Number.POSITIVE_INFINITY;
 		this.#savedAt = now;
-		const budget = owner.peerSlots <= DEVICE_PEERS ? DEVICE_BUDGET : DESKTOP_BUDGET;
+		const budget = owner.isDevice ? DEVICE_BUDGET : DESKTOP_BUDGET;
 		try {
 			const facts = { ...this.#whose(), homeRegion: owner.homeRegion, heardAt: owner.netmap.clock.unixSeconds(owner.heardAtMS), recent: owner.recentPeers() };
 			const bytes = saveMap(owner.store, owner.netmap, facts, budget);
@@ -154,7 +153,6 @@ export class NetmapCache {
 	}
 
 	#whose(): { nodeKey: Uint8Array; control: number } {
-		const url = utf8Encode(this.#owner.controlURL);
-		return { nodeKey: this.#owner.nodeKey, control: crc32(url, url.length) };
+		return { nodeKey: this.#owner.nodeKey, control: controlChecksum(this.#owner.controlURL) };
 	}
 }

@@ -71,8 +71,6 @@ const loopback = Object.freeze(["127.0.0.1", "::1"]);
 const returnTimeoutMS = 5_000;
 /** As many of them. */
 const mostReturns = 16;
-/** A tunnel with room for so few peers is that of a device. */
-const devicePeers = 32;
 /** The home relay is back: whoever was in use within the life of a session may be waiting for it. */
 const waitingMS = 180_000;
 /** Timers of hosts are 32 bits of milliseconds; a later deadline is looked at again then. */
@@ -183,7 +181,7 @@ export class Node implements SocketNode {
 				changed: (verdict, before) => this.#owner.healthChanged(verdict, before),
 			});
 			this.#cache = this.#makeCache();
-			this.netmap.keepSignatures(signatureRoom(this.#isDevice));
+			this.netmap.keepSignatures(signatureRoom(this.#limits.isDevice));
 			if (isLockStored(identity.values)) this.#lock = this.#makeLock();
 			this.#control.start();
 			if (identity.isRegistered) this.#cache.begin();
@@ -522,6 +520,23 @@ export class Node implements SocketNode {
 		this.#armNetmap();
 	}
 
+	/** Keys expire without a message. */
+	#armNetmap(): void {
+		stopTimer(this.#netmapTimer);
+		this.#netmapTimer = undefined;
+		const { deadline } = this.netmap;
+		if (this.#closed || deadline === undefined) return;
+		this.#netmapTimer = startTimer(
+			() => {
+				const change = this.netmap.tick(monotonicMS());
+				if (change) this.#netmapChanged(change);
+				else this.#armNetmap();
+				this.#health.look();
+			},
+			Math.min(Math.max(deadline - monotonicMS(), 1000), longestTimerMS),
+		);
+	}
+
 	// ---- The map of the last run ----
 
 	#makeCache(): NetmapCache {
@@ -533,7 +548,7 @@ export class Node implements SocketNode {
 				return node.#identity.nodePublicKey;
 			},
 			controlURL: this.#options.controlURL ?? DEFAULT_CONTROL_URL,
-			peerSlots: this.#limits.peers,
+			isDevice: this.#limits.isDevice,
 			get homeRegion() {
 				return node.#derp.home;
 			},
@@ -601,11 +616,6 @@ export class Node implements SocketNode {
 
 	// ---- Tailnet lock ----
 
-	/** Memory is short. */
-	get #isDevice(): boolean {
-		return this.#limits.peers <= devicePeers;
-	}
-
 	#makeLock(): TailnetLock {
 		const node = this;
 		return openLock({
@@ -615,7 +625,7 @@ export class Node implements SocketNode {
 			get asker() {
 				return { version: CAPABILITY_VERSION, nodeKey: node.#identity.nodePublicKey };
 			},
-			isDevice: this.#isDevice,
+			isDevice: this.#limits.isDevice,
 			ask: (path, body, limitBytes, done) => this.#control.ask(path, body, limitBytes, done),
 			trustShrinks: () => this.#cache.forget(),
 			mapWanted: () => this.#control.reconnect(),
@@ -628,22 +638,7 @@ export class Node implements SocketNode {
 		});
 	}
 
-	/** Keys expire without a message. */
-	#armNetmap(): void {
-		stopTimer(this.#netmapTimer);
-		this.#netmapTimer = undefined;
-		const { deadline } = this.netmap;
-		if (this.#closed || deadline === undefined) return;
-		this.#netmapTimer = startTimer(
-			() => {
-				const change = this.netmap.tick(monotonicMS());
-				if (change) this.#netmapChanged(change);
-				else this.#armNetmap();
-				this.#health.look();
-			},
-			Math.min(Math.max(deadline - monotonicMS(), 1000), longestTimerMS),
-		);
-	}
+	// ---- Network and relay ----
 
 	/** UDP may not be used any more, or again. */
 	#setRelayOnly(isRelayOnly: boolean): void {
@@ -652,8 +647,6 @@ export class Node implements SocketNode {
 		this.#paths.isRelayOnly = isRelayOnly;
 		this.network.update("link-change-major");
 	}
-
-	// ---- Network and relay ----
 
 	#reopenSockets(): void {
 		this.#repair.done();

@@ -37,6 +37,12 @@ function hasSanitizers() {
 
 const node = process.execPath;
 
+/** @returns the packages that are not to be had, in words */
+function needsDebian(packages) {
+	const missing = ensureDebian(packages);
+	return missing.length ? `Debian's ${missing.join(", ")}` : undefined;
+}
+
 const needsSanitizers = () =>
 	ensureDebian([...corePackages, ["clang", "clang"], ["libclang-rt-dev", hasSanitizers]]).length ? "clang with its sanitizers" : undefined;
 
@@ -52,12 +58,10 @@ function needsNetworks() {
 }
 
 function needsBrowser() {
-	const packages = [
+	return needsDebian([
 		["chromium", "chromium"],
 		["fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu"],
-	];
-	const missing = ensureDebian(packages);
-	return missing.length ? `Debian's ${missing.join(", ")}` : undefined;
+	]);
 }
 
 /**
@@ -79,10 +83,7 @@ export const rings = [
 	{
 		name: "cross",
 		lane: "processor",
-		needs: () => {
-			const missing = ensureDebian(crossPackages);
-			return missing.length ? `Debian's ${missing.join(", ")}` : undefined;
-		},
+		needs: () => needsDebian(crossPackages),
 		command: [node, "tests/cross/run.js"],
 	},
 	{ name: "unit", lane: "processor", command: [node, "scripts/unit.js"] },
@@ -97,10 +98,7 @@ export const rings = [
 	{
 		name: "secrets",
 		lane: "processor",
-		needs: () => {
-			const missing = ensureDebian([...corePackages, ["gcc", "gcc"], ["clang", "clang"], ["valgrind", "/usr/include/valgrind/memcheck.h"]]);
-			return missing.length ? `Debian's ${missing.join(", ")}` : undefined;
-		},
+		needs: () => needsDebian([...corePackages, ["gcc", "gcc"], ["clang", "clang"], ["valgrind", "/usr/include/valgrind/memcheck.h"]]),
 		command: [node, "tests/native/build.js", "secrets"],
 	},
 	{

@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include "tn_bytes.h"
 
 #define LANES 4
 #define PASSES 4
@@ -24,16 +25,10 @@ struct block {
 	uint64_t words[WORDS];
 };
 
-static void store32le(uint8_t *out, uint32_t value)
-{
-	for (unsigned i = 0; i < 4; i++)
-		out[i] = (uint8_t)(value >> (8 * i));
-}
-
 static void hash_u32(crypto_generichash_state *state, uint32_t value)
 {
 	uint8_t bytes[4];
-	store32le(bytes, value);
+	tn_store32le(bytes, value);
 	crypto_generichash_update(state, bytes, sizeof bytes);
 }
 
@@ -155,17 +150,14 @@ static void fill_segment(struct block *memory, uint32_t pass, uint32_t lane, uin
 
 static void load_block(struct block *out, const uint8_t bytes[BLOCK_SIZE])
 {
-	for (size_t i = 0; i < WORDS; i++) {
-		out->words[i] = 0;
-		for (unsigned k = 0; k < 8; k++)
-			out->words[i] |= (uint64_t)bytes[8 * i + k] << (8 * k);
-	}
+	for (size_t i = 0; i < WORDS; i++)
+		out->words[i] = tn_load64le(bytes + 8 * i);
 }
 
 static void store_block(uint8_t bytes[BLOCK_SIZE], const struct block *in)
 {
-	for (size_t i = 0; i < BLOCK_SIZE; i++)
-		bytes[i] = (uint8_t)(in->words[i / 8] >> (8 * (i % 8)));
+	for (size_t i = 0; i < WORDS; i++)
+		tn_store64le(bytes + 8 * i, in->words[i]);
 }
 
 /** The first two columns follow from everything that is given. */
@@ -184,8 +176,8 @@ static void begin(struct block *memory, const uint8_t *secret, size_t secret_len
 	crypto_generichash_final(&state, seed, HASH_SIZE);
 	for (uint32_t lane = 0; lane < LANES; lane++) {
 		for (uint32_t column = 0; column < 2; column++) {
-			store32le(seed + HASH_SIZE, column);
-			store32le(seed + HASH_SIZE + 4, lane);
+			tn_store32le(seed + HASH_SIZE, column);
+			tn_store32le(seed + HASH_SIZE + 4, lane);
 			long_hash(bytes, sizeof bytes, seed, sizeof seed);
 			load_block(memory + lane * COLUMNS + column, bytes);
 		}

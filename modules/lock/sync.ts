@@ -8,8 +8,9 @@
  *
  * A failure is shown, and tried again after a while; until then what was trusted stays so. See ipn/ipnlocal/network-lock.go of the official client, v1.98.9.
  */
-import { crc32, type Store, startTimer, stopTimer, type Timer, utf8Encode } from "tailnet/host";
+import { type Store, startTimer, stopTimer, type Timer } from "tailnet/host";
 import { Backoff } from "../control/backoff.js";
+import { controlChecksum } from "../control-checksum.js";
 import { TailnetError } from "../errors.js";
 import type { LockAsker } from "../lock-owner.js";
 import { type AuthorityState, keepsKeys, sameBytes } from "./authority-state.js";
@@ -66,15 +67,11 @@ export class LockSync {
 	/** Reads the store. @throws TailnetError "store" */
 	constructor(owner: SyncOwner) {
 		this.#owner = owner;
-		const url = utf8Encode(owner.controlURL);
-		this.#control = crc32(url, url.length);
+		this.#control = controlChecksum(owner.controlURL);
 		const chain = this.#load();
 		if (typeof chain === "string") {
 			const error = new TailnetError("lock", `tailnet lock: what is stored of the key authority is not used: ${chain}`);
-			this.#timer = startTimer(() => {
-				this.#timer = undefined;
-				owner.report(error);
-			}, 0);
+			this.#after(0, () => owner.report(error));
 		} else this.#state = chain && owned(chain.head);
 	}
 
@@ -89,7 +86,7 @@ export class LockSync {
 		this.#wanted = head;
 		if (head === "" && !this.#state) this.#succeed();
 		// On a turn of its own: a message comes from deep, and a request goes deep.
-		if (!this.#isBusy && !this.#isSettled) this.#timer ??= startTimer(() => this.#begin(), 0);
+		if (!this.#isBusy && !this.#isSettled && this.#timer === undefined) this.#after(0, () => this.#begin());
 	}
 
 	/** Nothing stays, neither here nor in the store. @throws TailnetError "store" */
@@ -117,8 +114,15 @@ export class LockSync {
 		this.#timer = undefined;
 	}
 
+	/** The only thing that is waited for. */
+	#after(waitMS: number, action: () => void): void {
+		this.#timer = startTimer(() => {
+			this.#timer = undefined;
+			action();
+		}, waitMS);
+	}
+
 	#begin(): void {
-		this.#timer = undefined;
 		const state = this.#state;
 		const isOn = this.#wanted !== "";
 		if (isOn !== (state !== undefined)) this.#bootstrap(state);
@@ -192,10 +196,7 @@ export class LockSync {
 			}
 		}
 		if (end < missing.length) {
-			this.#timer = startTimer(() => {
-				this.#timer = undefined;
-				this.#guarded(() => this.#verify(chain, offer, lacking, end));
-			}, 0);
+			this.#after(0, () => this.#guarded(() => this.#verify(chain, offer, lacking, end)));
 			return;
 		}
 		const problem = chain.settle();
@@ -223,13 +224,7 @@ export class LockSync {
 			else if (status !== 200) this.#fail(`${path}: expected status 200, got ${status}`);
 			else this.#guarded(() => then(text));
 		});
-		this.#timer = startTimer(
-			() => {
-				this.#timer = undefined;
-				this.#fail(isSent ? `${path}: no answer` : "there is no session with control");
-			},
-			isSent ? ANSWER_MS : 0,
-		);
+		this.#after(isSent ? ANSWER_MS : 0, () => this.#fail(isSent ? `${path}: no answer` : "there is no session with control"));
 	}
 
 	/** What control wrote may be anything. */
@@ -274,10 +269,7 @@ export class LockSync {
 		this.#abandon();
 		if (this.#isClosed) return;
 		this.#owner.problem(text);
-		this.#timer = startTimer(() => {
-			this.#timer = undefined;
-			this.#begin();
-		}, this.#backoff.next());
+		this.#after(this.#backoff.next(), () => this.#begin());
 	}
 }
 

@@ -3,6 +3,7 @@
  * peer is served all the time, and in the end the node holds what it held after the first round.
  */
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { attacks, endures, hostileMembers } from "../interop/harness/attacks.js";
 import { buildPeers } from "../interop/harness/peers.js";
 import { World } from "../interop/harness/world.js";
@@ -33,7 +34,7 @@ export async function memberSoak(check, minutes, random) {
 						throw new Error(`${name}, ${perSecond} a second for ${seconds} s: ${error.message}`, { cause: error });
 					}
 				}
-				await new Promise((resolve) => setTimeout(resolve, forgottenMS));
+				await sleep(forgottenMS);
 				samples.push(await sampleOf(members.a));
 			}
 			assert.deepEqual(leaksOf(samples, 1), []);

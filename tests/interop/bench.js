@@ -191,12 +191,15 @@ export async function underAttack(subject, { perSecond = 2000, bytes = 24e6, run
 			const shares = [];
 			for (let run = 0; run < runs; run++) {
 				const before = await stream();
-				if (before === 0) continue;
+				if (before === 0) {
+					shares.push(0);
+					continue;
+				}
 				const attack = send(members, perSecond, Math.ceil((2 * 8 * bytes) / 1e6 / before) + 1);
 				shares.push((await stream()) / before);
 				await attack;
 			}
-			if (shares.length > 0) kept[name] = median(shares);
+			kept[name] = median(shares);
 		}
 		const shares = Object.values(kept);
 		return { median: median(shares), worst: Math.min(...shares), kept };

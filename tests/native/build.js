@@ -16,47 +16,43 @@ import { writeModuleData, writeVectors } from "./data.js";
 import { keepCorpora, runFuzzers } from "./fuzzers.js";
 import { buildPrograms, chosen, compile, execute, inParallel, list, native, tests } from "./programs.js";
 
+/** Adds what a program of tests printed to the counts, and tells it; one that did not run to its end has failed. */
+function tell(counts, title, { ok, output }) {
+	console.log(`# ${title}`);
+	if (output) console.log(output.trimEnd());
+	const sum = /^(\d+) passed, (\d+) failed$/m.exec(output);
+	counts.passed += sum ? Number(sum[1]) : 0;
+	counts.failed += sum ? Number(sum[2]) : 0;
+	if (ok || (sum && Number(sum[2]))) return;
+	counts.failed++;
+	console.log(`not ok - ${title} ran to its end`);
+}
+
+const notBuilt = { ok: false, output: "" };
+
 async function runTests(names, variant) {
 	// hosts/desktop has lwIP on the tunnel thread; that of a microcontroller has a thread of its own.
 	const pattern = variant === "device" ? /^test_(?!desktop).*\.c$/ : /^test_.*\.c$/;
 	const sources = chosen(list(tests, pattern), names);
 	const programs = await buildPrograms(sources, variant);
-	let passed = 0;
-	let failed = 0;
-	const results = await inParallel(programs, (program) => (program ? execute(program, []) : { ok: false, output: "" }));
-	for (const [i, { ok, output }] of results.entries()) {
-		console.log(`# ${basename(sources[i])}`);
-		if (output) console.log(output.trimEnd());
-		const sum = /^(\d+) passed, (\d+) failed$/m.exec(output);
-		passed += sum ? Number(sum[1]) : 0;
-		failed += sum ? Number(sum[2]) : 0;
-		if (!ok && !(sum && Number(sum[2]))) {
-			failed++;
-			console.log(`not ok - ${basename(sources[i])} ran to its end`);
-		}
-	}
-	console.log(`${passed} passed, ${failed} failed`);
-	return failed === 0 && sources.length > 0;
+	const counts = { passed: 0, failed: 0 };
+	const results = await inParallel(programs, (program) => (program ? execute(program, []) : notBuilt));
+	for (const [i, result] of results.entries()) tell(counts, basename(sources[i]), result);
+	console.log(`${counts.passed} passed, ${counts.failed} failed`);
+	return counts.failed === 0 && sources.length > 0;
 }
 
 /** The same program as three settings of compilers make it. */
 async function runSecrets() {
 	const source = join(tests, "secret_branches.c");
-	let passed = 0;
-	let failed = 0;
+	const counts = { passed: 0, failed: 0 };
+	const options = ["--quiet", "--error-limit=no", `--suppressions=${join(tests, "secrets.supp")}`];
 	for (const variant of ["secrets-gcc", "secrets-small", "secrets-clang"]) {
 		const [program] = await buildPrograms([source], variant);
-		const { ok, output } = program
-			? await execute("valgrind", ["--quiet", "--error-limit=no", `--suppressions=${join(tests, "secrets.supp")}`, program])
-			: { ok: false, output: "" };
-		console.log(`# ${variant}\n${output.trimEnd()}`);
-		const sum = /^(\d+) passed, (\d+) failed$/m.exec(output);
-		passed += sum ? Number(sum[1]) : 0;
-		failed += sum ? Number(sum[2]) : 0;
-		if (!ok && !(sum && Number(sum[2]))) failed++;
+		tell(counts, variant, program ? await execute("valgrind", [...options, program]) : notBuilt);
 	}
-	console.log(`${passed} passed, ${failed} failed`);
-	return failed === 0 && passed > 0;
+	console.log(`${counts.passed} passed, ${counts.failed} failed`);
+	return counts.failed === 0 && counts.passed > 0;
 }
 
 /** One after the other: they measure. */
@@ -65,7 +61,7 @@ async function runBenches(names) {
 	const programs = await buildPrograms(sources, "bench");
 	let ok = sources.length > 0;
 	for (const program of programs) {
-		const result = program ? await execute(program, []) : { ok: false, output: "" };
+		const result = program ? await execute(program, []) : notBuilt;
 		console.log(`# ${program ? basename(program) : "not built"}\n${result.output.trimEnd()}`);
 		ok = ok && result.ok;
 	}

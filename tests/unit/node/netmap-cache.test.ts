@@ -27,7 +27,7 @@ class Owner {
 	readonly netmap: Netmap;
 	readonly nodeKey: Uint8Array;
 	controlURL = "https://control.example";
-	peerSlots = 16;
+	isDevice = true;
 	homeRegion = 2;
 	heardAtMS = 1_000_000;
 	readonly told: string[] = [];
