@@ -5,27 +5,55 @@
  *
  * A ring (scripts/rings.js) is a program that prints its own lines and ends with `N passed, N failed[, N skipped]`. A ring that the machine cannot run
  * prints one loud line with what is missing, counts as one skipped, and is named again before the last line. One that the machine can run and that runs
- * nothing has failed. The lanes run side by side; what they print appears ring by ring all the same.
+ * nothing has failed, and so has one that says nothing for long, which is ended. The lanes run side by side; what they print appears ring by ring all the same.
  */
 import { spawn } from "node:child_process";
 import { constants, setPriority } from "node:os";
 import { ensurePackages, prepare, root } from "./prepare.js";
+import { endGroup } from "./process-group.js";
 import { rings } from "./rings.js";
 import { Turns } from "./turns.js";
+
+/** No ring is silent for longer: what compiles or fuzzes for longest says so at its end. */
+const silenceMS = 900_000 + Number(process.env.FUZZ_SECONDS ?? 0) * 1000;
+
+/** Each ring is a group of processes. */
+const groups = new Set();
+for (const signal of ["SIGINT", "SIGTERM"])
+	process.once(signal, () => {
+		groups.forEach(endGroup);
+		process.exit(1);
+	});
 
 /** Runs one ring. @param print takes what it prints @returns its counts */
 function runRing(ring, print) {
 	return new Promise((done) => {
 		let text = "";
-		const child = spawn(ring.command[0], ring.command.slice(1), { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+		const child = spawn(ring.command[0], ring.command.slice(1), { cwd: root, stdio: ["ignore", "pipe", "pipe"], detached: true });
+		groups.add(child.pid);
 		// What computes gives way to what waits for a packet.
 		if (ring.lane === "processor") setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+		let isSilent = false;
+		const watch = setTimeout(() => {
+			isSilent = true;
+			endGroup(child.pid);
+		}, silenceMS);
+		const hear = (bytes) => {
+			watch.refresh();
+			print(bytes);
+		};
 		child.stdout.on("data", (bytes) => {
 			text += bytes;
-			print(bytes);
+			hear(bytes);
 		});
-		child.stderr.on("data", print);
+		child.stderr.on("data", hear);
 		child.on("close", (code) => {
+			clearTimeout(watch);
+			groups.delete(child.pid);
+			if (isSilent) {
+				done({ passed: 0, failed: 1, skipped: 0, why: `said nothing for ${silenceMS / 60_000} minutes` });
+				return;
+			}
 			const lines = [...text.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)];
 			const last = lines.at(-1);
 			if (!last) {

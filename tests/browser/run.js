@@ -12,4 +12,4 @@ import { runRing } from "../interop/harness/scenarios.js";
 import { browserMissing } from "./harness/browser.js";
 
 const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
-process.exitCode = await runRing("browser", join(import.meta.dirname, "scenarios"), [...missing(), ...browserMissing()], values);
+process.exit(await runRing("browser", join(import.meta.dirname, "scenarios"), [...missing(), ...browserMissing()], values));

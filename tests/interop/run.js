@@ -62,4 +62,4 @@ async function main() {
 	return runner.close();
 }
 
-process.exitCode = await main();
+process.exit(await main());

@@ -12,4 +12,4 @@ import { missing } from "../interop/harness/requirements.js";
 import { runRing } from "../interop/harness/scenarios.js";
 
 const { values } = parseArgs({ options: { only: { type: "string", default: "" }, list: { type: "boolean", default: false } } });
-process.exitCode = await runRing("nat", join(import.meta.dirname, "scenarios"), missing("nat"), values);
+process.exit(await runRing("nat", join(import.meta.dirname, "scenarios"), missing("nat"), values));

@@ -4,11 +4,12 @@
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { endGroup } from "../../../scripts/process-group.js";
 
 /** Every process that runs, so that an end of ours, however sudden, is the end of theirs. */
 const running = new Set();
 process.on("exit", () => {
-	for (const child of running) child.kill("SIGKILL");
+	for (const child of running) endGroup(child.pid);
 });
 
 export class LineProcess {
@@ -36,8 +37,11 @@ export class LineProcess {
 			stdio: ["pipe", "pipe", "pipe"],
 			env: options.env ?? process.env,
 			cwd: options.cwd,
+			detached: true, // a group of its own
 		});
 		running.add(this.#child);
+		// What it leaves behind, such as the bus of dbus-run-session, would keep its pipes open for ever.
+		this.#child.on("exit", () => endGroup(this.#child.pid));
 		this.#child.stdin.on("error", () => {});
 		createInterface({ input: this.#child.stdout }).on("line", (line) => this.#receive(line));
 		createInterface({ input: this.#child.stderr }).on("line", (line) => {

@@ -41,6 +41,9 @@ export function skipAll(scenarios, lines) {
 	console.log(`0 passed, 0 failed, ${scenarios.reduce((sum, [, { cases }]) => sum + cases.length, 0)} skipped`);
 }
 
+/** A scenario's end takes no longer. */
+const closingMS = 60_000;
+
 export class Runner {
 	#counts = { passed: 0, failed: 0, skipped: 0 };
 
@@ -71,8 +74,7 @@ export class Runner {
 			if (scenario.before) await withTimeout(scenario.before(context), scenario.timeoutMS ?? 60_000);
 		} catch (error) {
 			this.#report(scenario.title, error);
-			await scenario.after?.(context);
-			await context.world?.close();
+			await this.#leave(scenario, context);
 			for (const [sentence] of cases) this.#skip(sentence, "its scenario could not begin");
 			return;
 		}
@@ -90,8 +92,16 @@ export class Runner {
 				this.#report(sentence, error);
 			}
 		}
-		await scenario.after?.(context);
-		await context.world.close();
+		await this.#leave(scenario, context);
+	}
+
+	async #leave({ title, after }, context) {
+		try {
+			await withTimeout(Promise.resolve(after?.(context)), closingMS);
+			await withTimeout(Promise.resolve(context.world?.close()), closingMS);
+		} catch (error) {
+			this.#report(`${title}: it ends in order`, error);
+		}
 	}
 
 	#skip(sentence, why) {
