@@ -447,7 +447,7 @@ export class Node implements SocketNode {
 			onRegistered: (registration) => this.#registered(registration),
 			onNodeKeyWanted: () => this.#identity.rotate(),
 			onMap: (message) => this.#map(message),
-			onPing: (type, address, done) => pingForControl(this, type, address, done),
+			onPing: (type, address, done) => void pingForControl(this, type, address, done),
 			onError: (error) => {
 				// A failure changes what is to be said of control, also where its state stays the same.
 				this.#health.look();

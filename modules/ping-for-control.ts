@@ -17,9 +17,11 @@ export interface Pinger {
 /**
  * @param type as control writes it: "disco", "TSMP", "ICMP"; others are refused
  * @param address of a peer
- * @param done called once
+ * @param done called once, later
  */
-export function pingForControl(node: Pinger, type: string, address: string, done: (answer: PingAnswer) => void): void {
+export async function pingForControl(node: Pinger, type: string, address: string, done: (answer: PingAnswer) => void): Promise<void> {
+	// On a turn of its own: a map message comes from deep, a ping goes deep, and the stack of a board has room for one of them.
+	await undefined;
 	const { peers } = node.netmap;
 	const kind = type.toLowerCase();
 	const bytes = parseAddress(address);
@@ -29,17 +31,17 @@ export function pingForControl(node: Pinger, type: string, address: string, done
 		return;
 	}
 	const view = peers.view(index);
-	node.ping(kind, index, timeoutMS).then(
-		({ latencyMS, via }) => {
-			const region = via.startsWith("DERP ") ? (view?.homeRegion ?? 0) : 0;
-			done({
-				error: "",
-				latencySeconds: latencyMS / 1000,
-				nodeIP: address,
-				nodeName: view?.name ?? "",
-				...(region ? { derpRegion: region, derpRegionCode: node.regionCode(region) } : { endpoint: via }),
-			});
-		},
-		(error: TailnetError) => done({ error: error.message }),
-	);
+	try {
+		const { latencyMS, via } = await node.ping(kind, index, timeoutMS);
+		const region = via.startsWith("DERP ") ? (view?.homeRegion ?? 0) : 0;
+		done({
+			error: "",
+			latencySeconds: latencyMS / 1000,
+			nodeIP: address,
+			nodeName: view?.name ?? "",
+			...(region ? { derpRegion: region, derpRegionCode: node.regionCode(region) } : { endpoint: via }),
+		});
+	} catch (error) {
+		done({ error: (error as TailnetError).message });
+	}
 }

@@ -11,6 +11,7 @@
  * Scenario files are what harness/scenarios.js runs; `prepare` of one is what goes on beside the scenarios before it. `own` marks a case that only our node
  * can pass, `simulator` one for the simulator alone.
  */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildPeers } from "./harness/peers.js";
@@ -22,6 +23,9 @@ import { selection } from "./simulator.js";
 const folder = join(import.meta.dirname, "scenarios");
 /** Scenarios for the simulator alone. */
 const simulatorFolder = join(import.meta.dirname, "../moddable/scenarios");
+
+/** Slots of the stack that an app gives its engine on a board. */
+const boardSlots = JSON.parse(readFileSync(join(import.meta.dirname, "../../examples/esp32.json"), "utf8")).platforms.esp32.creation.stack;
 
 /** Whether a case is run with this subject. */
 function isFor(subject, file, [sentence, , options]) {
@@ -57,7 +61,7 @@ async function main() {
 	for (const [, scenario] of chosen) {
 		await runner.run(scenario, subject);
 		const slots = SimulatorNode.deepest();
-		if (slots > 0) console.log(`# JavaScript went ${slots} slots deep`);
+		if (slots > 0) runner.judge(`in all of this JavaScript goes at most ${boardSlots} slots deep (${slots})`, slots <= boardSlots);
 	}
 	return runner.close();
 }

@@ -104,6 +104,14 @@ export class Runner {
 		}
 	}
 
+	/** Counts what was seen in more than one case. */
+	judge(sentence, holds) {
+		if (holds) {
+			this.#counts.passed++;
+			console.log(`ok - ${sentence}`);
+		} else this.#report(sentence);
+	}
+
 	#skip(sentence, why) {
 		this.#counts.skipped++;
 		console.log(`skip - ${sentence} (${why})`);
@@ -112,7 +120,8 @@ export class Runner {
 	#report(sentence, error) {
 		this.#counts.failed++;
 		console.log(`not ok - ${sentence}`);
-		for (const line of `${error?.stack ?? error}`.split("\n").slice(0, 24)) console.log(`    ${line}`);
+		const lines = error === undefined ? [] : `${error?.stack ?? error}`.split("\n");
+		for (const line of lines.slice(0, 24)) console.log(`    ${line}`);
 	}
 }
 
