@@ -67,8 +67,8 @@ function needsBrowser() {
 /**
  * In the order in which they are told of; in each lane the longest come early, so that little is left at the end.
  *   name     as in `node scripts/test.js NAME`
- *   lane     rings of one lane run one after another: those that share a folder of results, or would take each other's processor. Those of "network" mostly wait; when they
- *            are over, their lane helps with what is left of "processor"
+ *   lane     rings of one lane run one after another: those that share a folder of results, or would take each other's processor. Those of "interop" and "laboratory" mostly
+ *            wait for packets, in networks of their own; when they are over, their lane helps with what is left of "processor"
  *   needs()  undefined = it can run, else what is missing
  *   command  the program
  */
@@ -107,12 +107,15 @@ export const rings = [
 		needs: () => (ensureDebian([["clang", "clang"]]).length ? "clang with libFuzzer" : undefined),
 		command: [node, "tests/native/build.js", "fuzz", process.env.FUZZ_SECONDS ?? "5"],
 	},
-	{ name: "hostile", lane: "network", command: [node, "tests/hostile/run.js"] },
-	{ name: "interop", lane: "network", needs: needsNetworks, command: [node, "tests/interop/run.js"] },
-	{ name: "nat", lane: "network", needs: needsNetworks, command: [node, "tests/nat/run.js"] },
-	{ name: "browser", lane: "network", needs: () => needsNetworks() ?? needsBrowser(), command: [node, "tests/browser/run.js"] },
-	{ name: "moddable", lane: "network", needs: () => moddableMissing() ?? needsNetworks(), command: [node, "tests/moddable/run.js"] },
-	{ name: "device", lane: "network", needs: () => deviceMissing() ?? needsNetworks(), command: [node, "tests/device/run.js"] },
+	{ name: "hostile", lane: "laboratory", command: [node, "tests/hostile/run.js"] },
+	{ name: "interop", lane: "interop", needs: needsNetworks, command: [node, "tests/interop/run.js"] },
+	{ name: "nat", lane: "laboratory", needs: needsNetworks, command: [node, "tests/nat/run.js"] },
+	{ name: "browser", lane: "laboratory", needs: () => needsNetworks() ?? needsBrowser(), command: [node, "tests/browser/run.js"] },
+	{ name: "moddable", lane: "laboratory", needs: () => moddableMissing() ?? needsNetworks(), command: [node, "tests/moddable/run.js"] },
+	{ name: "device", lane: "laboratory", needs: () => deviceMissing() ?? needsNetworks(), command: [node, "tests/device/run.js"] },
 	{ name: "documentation", lane: "processor", command: [node, "tests/documentation/run.js"] },
 	{ name: "checklists", lane: "processor", command: [node, "scripts/checklists.js"] },
 ];
+
+/** Those with stock peers, a Go program that takes a minute or two to build. */
+export const withPeers = ["interop", "nat", "browser", "moddable", "device"];
