@@ -228,9 +228,14 @@
 #define TN_WG_SOURCE_RATE TN_PROFILE(3, 20)
 #define TN_WG_SOURCE_BURST TN_PROFILE(3, 5)
 #endif
-/** Sources that the rate limiter tells apart; a power of two. */
-#ifndef TN_WG_SOURCES
-#define TN_WG_SOURCES TN_PROFILE(16, 256)
+/** Sources that a limit of rate tells apart; a power of two. */
+#ifndef TN_SOURCES
+#define TN_SOURCES TN_PROFILE(16, 256)
+#endif
+/** DISCO packets a second of one source that the owner hears of, and at once: each wakes it. A peer that probes every path sends some dozens. */
+#ifndef TN_DISCO_RATE
+#define TN_DISCO_RATE TN_PROFILE(64, 256)
+#define TN_DISCO_BURST TN_PROFILE(128, 512)
 #endif
 /** Evicted peers whose greatest timestamp is kept. */
 #ifndef TN_WG_REMEMBERED

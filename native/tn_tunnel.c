@@ -78,6 +78,7 @@ void tn_tunnel_init(struct tn_tunnel *tunnel, void *host, struct tn_events *even
 	tn_filter_init(&tunnel->jailed_filter, &tunnel->jailed_flows);
 	tn_routes_init(&tunnel->routes, tunnel->route_table, TN_ROUTES, tunnel->route_heads, TN_ROUTE_HEADS);
 	tn_wg_init(&tunnel->wg, tunnel->wg_peers, TN_PEERS, tunnel->wg_indices, &wg_host);
+	tn_sources_init(&tunnel->disco_sources, TN_DISCO_RATE, TN_DISCO_BURST);
 	tn_out_init(&tunnel->out, tunnel->out_bytes, TN_OUT_BYTES);
 	tn_relay_init(&tunnel->relay, host);
 	tn_staged_init(&tunnel->staged);

@@ -20,6 +20,7 @@
 #include "tn_out.h"
 #include "tn_relay.h"
 #include "tn_routes.h"
+#include "tn_sources.h"
 #include "tn_staged.h"
 #include "tn_tsmp.h"
 #include "tn_waiting.h"
@@ -80,7 +81,7 @@ struct tn_tunnel_counters {
 	uint64_t packets_in, packets_out;
 	uint32_t geneve, without_key, oversized;
 	uint32_t bad_source, not_own, derp_mismatch, loops, filtered_in, filtered_out, no_route, no_path, own_destination, capacity, no_memory;
-	uint32_t pongs, rejects, rate_limited;
+	uint32_t pongs, rejects, rate_limited, disco_limited;
 };
 
 struct tn_tunnel {
@@ -104,6 +105,7 @@ struct tn_tunnel {
 	size_t subnet_count;
 #endif
 
+	struct tn_sources disco_sources;
 	struct tn_out out;
 	struct tn_relay relay;
 	struct tn_staged staged;

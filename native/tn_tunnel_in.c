@@ -156,6 +156,16 @@ static void receive_wireguard(struct tn_tunnel *tunnel, const struct tn_origin *
 	receive_packet(tunnel, in.slot, datagram + in.offset, in.length);
 }
 
+/** DISCO is the owner's, who is woken by it. */
+static void pass_disco(struct tn_tunnel *tunnel, const struct tn_origin *origin, const uint8_t *packet, size_t length)
+{
+	if (!tn_sources_take(&tunnel->disco_sources, origin->source, origin->source_length, tunnel->now))
+		tunnel->counters.disco_limited++;
+	else
+		tn_events_pass(tunnel->events, origin->region != 0 ? TN_EVENT_DERP_DISCO : TN_EVENT_DISCO, 0, origin->region, origin->source, origin->source_length,
+		               packet, length);
+}
+
 /** A packet of a DERP region: from a known key it is DISCO or WireGuard. */
 static void receive_derp(struct tn_tunnel *tunnel, const struct tn_origin *origin, uint8_t *datagram, size_t length)
 {
@@ -171,7 +181,7 @@ static void receive_derp(struct tn_tunnel *tunnel, const struct tn_origin *origi
 			peer->learned_region = origin->region;
 	}
 	if (tn_classify_is_disco(datagram, length))
-		tn_events_pass(tunnel->events, TN_EVENT_DERP_DISCO, 0, origin->region, origin->source, 32, datagram, length);
+		pass_disco(tunnel, origin, datagram, length);
 	else if (slot >= 0)
 		receive_wireguard(tunnel, origin, datagram, length);
 	else
@@ -198,7 +208,7 @@ void tn_tunnel_receive(struct tn_tunnel *tunnel, const struct tn_origin *origin,
 	else if (!tunnel->has_key)
 		tunnel->counters.without_key++;
 	else if (kind == TN_DATAGRAM_DISCO)
-		tn_events_pass(tunnel->events, TN_EVENT_DISCO, 0, 0, origin->source, TN_ENDPOINT, datagram, length);
+		pass_disco(tunnel, origin, datagram, length);
 	else
 		receive_wireguard(tunnel, origin, datagram, length);
 }

@@ -31,6 +31,7 @@
 #include "tn_crypto.h"
 #include "tn_handshake.h"
 #include "tn_replay.h"
+#include "tn_sources.h"
 
 #define TN_WG_MTU 1280
 #define TN_WG_HEADER 16               /* head room before an inner packet */
@@ -116,11 +117,6 @@ struct tn_wg_host {
 	void (*idle)(void *context, unsigned slot);
 };
 
-struct tn_wg_bucket {
-	uint64_t at;     /* when tokens was right */
-	uint32_t tokens; /* thousandths */
-};
-
 struct tn_wg_counters {
 	uint32_t x25519;    /* Diffie-Hellman computed for messages received */
 	uint32_t malformed; /* length, type or reserved bytes */
@@ -159,12 +155,8 @@ struct tn_wg {
 	uint64_t jitter_state;
 
 	uint64_t under_load_until;
-	struct tn_wg_bucket load, initiations, responses;
-	struct {
-		uint32_t source; /* keyed hash */
-		struct tn_wg_bucket bucket;
-	} sources[TN_WG_SOURCES];
-	uint8_t source_key[16];
+	struct tn_bucket load, initiations, responses;
+	struct tn_sources sources;
 	struct tn_cookie_maker cookie_maker;
 
 	struct tn_wg_remembered remembered[TN_WG_REMEMBERED];

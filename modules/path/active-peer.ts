@@ -15,6 +15,9 @@ import { Endpoint, type EndpointOutput } from "./endpoint.js";
 /** Pongs to one peer: a burst covers a path MTU probe (six pings) of every address of ours. */
 const PONG_BURST = 64;
 const PONGS_PER_SECOND = 32;
+/** Boxes of one peer that are opened: its pings as above, and as many pongs for ours. */
+export const OPEN_BURST = 128;
+export const OPENS_PER_SECOND = 64;
 /** CallMeMaybes obeyed for one peer; each makes us ping up to 24 addresses of its choice. */
 const CALLS_BURST = 5;
 const CALLS_PER_SECOND = 1;
@@ -62,6 +65,7 @@ export class ActivePeer implements EndpointOutput {
 	bytesReceived = 0;
 	/** Time of the last WireGuard handshake, 0 = none. */
 	sessionAt = 0;
+	readonly opens = new Budget(OPEN_BURST, OPENS_PER_SECOND);
 	readonly pongs = new Budget(PONG_BURST, PONGS_PER_SECOND);
 	readonly calls = new Budget(CALLS_BURST, CALLS_PER_SECOND);
 

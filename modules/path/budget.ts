@@ -19,13 +19,17 @@ export class Budget {
 
 	/** @returns whether it may happen now; if so it counts */
 	take(now: number): boolean {
-		this.#left = Math.min(this.#burst, this.#left + Math.max(0, now - this.#filledAt) * this.#perMS);
-		this.#filledAt = now;
-		if (this.#left < 1) {
-			this.refused += 1;
-			return false;
-		}
+		if (!this.has(now)) return false;
 		this.#left -= 1;
 		return true;
+	}
+
+	/** @returns whether it may happen now; a refusal counts */
+	has(now: number): boolean {
+		this.#left = Math.min(this.#burst, this.#left + Math.max(0, now - this.#filledAt) * this.#perMS);
+		this.#filledAt = now;
+		if (this.#left >= 1) return true;
+		this.refused += 1;
+		return false;
 	}
 }

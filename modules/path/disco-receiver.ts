@@ -3,7 +3,8 @@
  *
  *   1  sender key is no peer's disco key      drop before any cryptography
  *   2  source failed too often this second    drop
- *   3  box does not open, message unreadable  drop; usual after either side restarted
+ *   3  peer sent too much this second         drop: to open a box costs more than all before it
+ *   4  box does not open, message unreadable  drop; usual after either side restarted
  *   ping over UDP     candidate of every peer with that key; pong to the exact source, once per transaction
  *   ping over DERP    pong through the same region, if the DERP source is a peer
  *   pong              the machine that sent the ping; the pinged address is what it proves
@@ -17,7 +18,7 @@ import { OpenFailures } from "../disco/failures.js";
 import { appendMessage, type CallMeMaybe, type DiscoMessage, type Ping, parseMessage } from "../disco/message.js";
 import { endpointOf, endpointToText, parseAddress, parseEndpoint } from "../netmap/address.js";
 import type { PeerLookup } from "../netmap/types.js";
-import type { ActivePeer, PathTunnel } from "./active-peer.js";
+import { type ActivePeer, OPEN_BURST, OPENS_PER_SECOND, type PathTunnel } from "./active-peer.js";
 import { Budget } from "./budget.js";
 
 /** Addresses of one CallMeMaybe that are looked at. */
@@ -59,6 +60,8 @@ export class DiscoReceiver {
 	#peers: PeerLookup;
 	#tunnel: PathTunnel;
 	#active: ActivePeers;
+	/** Boxes of peers without a machine. */
+	#otherOpens = new Budget(OPEN_BURST, OPENS_PER_SECOND);
 	/** Pongs to peers that got no machine. */
 	#otherPongs = new Budget(64, 32);
 
@@ -94,16 +97,24 @@ export class DiscoReceiver {
 	}
 
 	#open(owners: readonly number[], source: string, packet: Uint8Array, now: number): DiscoMessage | undefined {
-		if (owners.length === 0) {
+		const [owner] = owners;
+		if (owner === undefined) {
 			this.unknownKey += 1;
 			return undefined;
 		}
 		if (this.failures.isRefused(source, now)) return undefined;
+		const budget = this.#active.known(owner, now)?.opens ?? this.#otherOpens;
+		if (!budget.has(now)) {
+			this.limited += 1;
+			return undefined;
+		}
 		const plaintext = this.#box.open(packet);
 		if (!plaintext) {
 			this.failures.count(source, now);
 			return undefined;
 		}
+		// Only what the peer has sealed itself: what others send under its key takes nothing from it.
+		budget.take(now);
 		const message = parseMessage(plaintext);
 		if (message === "short" || message === "unknown") {
 			this.unreadable += 1;

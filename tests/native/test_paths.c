@@ -424,3 +424,32 @@ TN_TEST("STUN and DISCO of the VM leave by the same sockets; rebind is passed on
 	CHECK_EQ(a->rebound, 41641);
 	net_free(net);
 }
+
+/** DISCO of one source, more than it may send at once. @return how much of it the VM hears of */
+static size_t flood(struct net *net, struct host *to, const uint8_t from[18])
+{
+	static const uint8_t magic[100] = {0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac};
+	size_t heard = 0;
+	for (unsigned i = 0; i < 2 * TN_DISCO_BURST; i++) {
+		net_forget(to);
+		net_put(net, from, to->endpoint, magic, sizeof magic);
+		net_settle(net);
+		heard += net_count(to, TN_EVENT_DISCO);
+	}
+	return heard;
+}
+
+TN_TEST("of a flood of DISCO the VM hears what one source may send, and of other sources all the same")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1), *b = net_host(net, 2), *c = net_host(net, 3);
+	net_settle(net);
+	const size_t heard = flood(net, b, a->endpoint);
+	CHECK(heard >= TN_DISCO_BURST && heard < TN_DISCO_BURST + TN_DISCO_RATE);
+	CHECK_EQ(net_counter(b, "droppedDisco"), 2 * TN_DISCO_BURST - heard);
+	CHECK(flood(net, b, c->endpoint) >= TN_DISCO_BURST);
+	net_run(net, 1000);
+	const size_t later = flood(net, b, a->endpoint);
+	CHECK(later >= TN_DISCO_RATE);
+	net_free(net);
+}

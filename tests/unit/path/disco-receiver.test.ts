@@ -257,6 +257,28 @@ describe("incoming DISCO", () => {
 		expect(node.table.disco.limited).toBeGreaterThan(500);
 	});
 
+	test("boxes of a peer that sends too many are not opened any more; what others send under its key takes nothing from it", () => {
+		const node = new TestNode(1);
+		const flooder = node.meet(2);
+		const friend = node.meet(3);
+		let opened = 0;
+		const { open } = node.box;
+		node.box.open = (packet) => {
+			opened += 1;
+			return open.call(node.box, packet);
+		};
+		const ping = flooder.ping();
+		for (let i = 0; i < 4_000; i += 1) node.table.disco.receiveUDP(v4, ping, i / 2);
+		expect(opened).toBeGreaterThan(128);
+		expect(opened).toBeLessThanOrEqual(128 + 64 * 2 + 1);
+		const forged = friend.ping();
+		forged[40] = (forged[40] as number) ^ 1;
+		for (let i = 0; i < 400; i += 1) node.table.disco.receiveUDP(`192.0.2.66:${1 + i}`, forged, 2_000);
+		node.take();
+		node.table.disco.receiveUDP(v6, friend.ping(), 2_000);
+		expect(said(node, friend)).toEqual([`udp ${v6} pong ${v6}`]);
+	});
+
 	test("[paths 34] messages of peer relays are ignored", () => {
 		const node = new TestNode(1);
 		const peer = node.meet(2);
