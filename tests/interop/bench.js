@@ -7,7 +7,7 @@
  * cores), and returns plain numbers. A pair is two subjects, "own" or "stock", for example ["own", "stock"]; the first initiates.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { attacks, hostileMembers } from "./harness/attacks.js";
+import { attackingNobody, attacks, hostileMembers } from "./harness/attacks.js";
 import { processorSeconds } from "./harness/memory.js";
 import { buildPeers } from "./harness/peers.js";
 import { missing } from "./harness/requirements.js";
@@ -171,7 +171,7 @@ export async function idlePackets(subject, { seconds = 60, settleSeconds = 60 } 
 
 /**
  * What an honest stock peer's stream keeps of its throughput while a member of the tailnet attacks, a share for each attack: the stream during the attack over the one
- * right before it. The honest peer and the attacker are one process, on the processors of the node.
+ * right before it, while the same is sent to nobody: the honest peer and the attacker are one process, on the processors of the node.
  * @returns {Promise<{median: number, worst: number, kept: Record<string, number>}>}
  */
 export async function underAttack(subject, { perSecond = 2000, bytes = 24e6, runs = 3 } = {}) {
@@ -186,18 +186,20 @@ export async function underAttack(subject, { perSecond = 2000, bytes = 24e6, run
 			return told?.megabitsPerSecond ?? 0;
 		};
 		await stream();
+		const usual = (await stream()) || 100; // Mbit/s
 		const kept = {};
 		for (const { name, send } of attacks) {
 			const shares = [];
 			for (let run = 0; run < runs; run++) {
-				const before = await stream();
-				if (before === 0) {
-					shares.push(0);
-					continue;
-				}
-				const attack = send(members, perSecond, Math.ceil((2 * 8 * bytes) / 1e6 / before) + 1);
-				shares.push((await stream()) / before);
-				await attack;
+				const seconds = Math.ceil((2 * 8 * bytes) / 1e6 / usual) + 1;
+				const during = async (attacked) => {
+					const attack = send(attacked, perSecond, seconds);
+					const told = await stream();
+					await attack;
+					return told;
+				};
+				const before = await during(attackingNobody(members));
+				shares.push(before && (await during(members)) / before);
 			}
 			kept[name] = median(shares);
 		}

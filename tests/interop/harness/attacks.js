@@ -83,6 +83,13 @@ export async function hostileMembers(world, t1, a) {
 	};
 }
 
+/** The same members, whose attacks go to nobody: what is left is the attacker's own work. */
+export const attackingNobody = (members) => ({
+	...members,
+	a: { address: "100.127.255.254" },
+	target: { nodeKey: `nodekey:${"5a".repeat(32)}`, discoKey: `discokey:${"5a".repeat(32)}`, to: "10.71.0.254:9" },
+});
+
 /** What an honest peer asks of the node until an attack is over. @returns how often it was answered */
 async function served({ world, a }, attack) {
 	let isOver = false;
