@@ -9,8 +9,9 @@
  * Stricter than the official client, which lets everybody in until it has the authority, also where control cannot tell it. A device may leave the folder out
  * (without-lock.json).
  */
-import type { Store } from "tailnet/host";
+import { type Store, startTimer, stopTimer } from "tailnet/host";
 import { TailnetError } from "../errors.js";
+import type { Timer } from "../host-contract.js";
 import type { LockOwner, TailnetLock } from "../lock-owner.js";
 import { LONGEST_SIGNATURE } from "../netmap/staged-signatures.js";
 import type { MapMessage, NetmapChange } from "../netmap/types.js";
@@ -47,6 +48,9 @@ class Lock implements TailnetLock {
 	readonly #owner: LockOwner;
 	readonly #sync: LockSync;
 	readonly #checks: PeerChecks;
+	/** What the peers were last judged by; another state is followed on a turn of its own. */
+	#followed: AuthorityState | undefined;
+	#turn: Timer | undefined;
 	#refused = 0;
 
 	constructor(owner: LockOwner) {
@@ -60,7 +64,7 @@ class Lock implements TailnetLock {
 			},
 			ask: (path, body, done) => owner.ask(path, body, owner.isDevice ? DEVICE_ANSWER_BYTES : DESKTOP_ANSWER_BYTES, done),
 			trustShrinks: () => owner.trustShrinks(),
-			stateChanged: (before, after) => this.#stateChanged(before, after),
+			stateChanged: (state) => this.#stateChanged(state),
 			problem: (text) => this.#problem(text),
 			report: (error) => owner.report(error),
 		});
@@ -74,6 +78,7 @@ class Lock implements TailnetLock {
 			done: () => this.#nameRefused(),
 			mapWanted: () => owner.mapWanted(),
 		});
+		this.#followed = sync.state;
 		if (!sync.state) return;
 		netmap.enforceLock(true);
 		owner.headChanged(hashToText(sync.state.head));
@@ -103,17 +108,32 @@ class Lock implements TailnetLock {
 	}
 
 	forget(): void {
+		stopTimer(this.#turn);
+		this.#turn = undefined;
+		this.#followed = undefined;
 		this.#sync.forget();
 		this.#checks.close();
 	}
 
 	close(): void {
+		stopTimer(this.#turn);
 		this.#sync.close();
 		this.#checks.close();
 	}
 
-	#stateChanged(before: AuthorityState | undefined, after: AuthorityState | undefined): void {
-		this.#owner.headChanged(after ? hashToText(after.head) : "");
+	/** Control's answer comes from deep, and new paths for every peer go deep: the stack of a board has room for one of them. */
+	#stateChanged(state: AuthorityState | undefined): void {
+		this.#owner.headChanged(state ? hashToText(state.head) : "");
+		this.#turn ??= startTimer(() => {
+			this.#turn = undefined;
+			this.#follow();
+		}, 0);
+	}
+
+	#follow(): void {
+		const before = this.#followed;
+		const after = this.#sync.state;
+		this.#followed = after;
 		if (!after) {
 			this.#checks.close();
 			this.#owner.netmap.isSelfRefused = false;

@@ -42,7 +42,7 @@ export interface SyncOwner {
 	/** Keys are not trusted any more, or there is an authority for the first time: what was kept on their word goes, before the new state is stored. */
 	trustShrinks(): void;
 	/** Another state is in force. undefined = tailnet lock is over */
-	stateChanged(before: AuthorityState | undefined, after: AuthorityState | undefined): void;
+	stateChanged(state: AuthorityState | undefined): void;
 	/** What keeps our history from being control's, "" = nothing. */
 	problem(text: string): void;
 	report(error: unknown): void;
@@ -150,7 +150,7 @@ export class LockSync {
 		const isRight = secret ? endsLock(state, secret) : false;
 		if (isRight) {
 			this.forget();
-			this.#owner.stateChanged(state, undefined);
+			this.#owner.stateChanged(undefined);
 			this.#succeed();
 		} else if (isRight === undefined)
 			this.#fail("control says that it is over, and this machine has not the memory to make sure: it stays in force until a logout");
@@ -253,7 +253,7 @@ export class LockSync {
 		if (value) this.#owner.store.set(LOCK_VALUE, value);
 		else this.#owner.store.delete(LOCK_VALUE);
 		this.#state = after;
-		this.#owner.stateChanged(before, after);
+		this.#owner.stateChanged(after);
 		if (!value) this.#owner.report(new TailnetError("lock", "tailnet lock: the key authority has more keys than are kept: it is learned anew after a restart"));
 		return true;
 	}
