@@ -66,11 +66,12 @@ function needsBrowser() {
 
 /**
  * In the order in which they are told of; in each lane the longest come early, so that little is left at the end.
- *   name     as in `node scripts/test.js NAME`
- *   lane     rings of one lane run one after another: those that share a folder of results, or would take each other's processor. Those of "interop" and "laboratory" mostly
- *            wait for packets, in networks of their own; when they are over, their lane helps with what is left of "processor"
- *   needs()  undefined = it can run, else what is missing
- *   command  the program
+ *   name       as in `node scripts/test.js NAME`
+ *   lane       rings of one lane run one after another: those that share a folder of results, or would take each other's processor. Those of "interop" and "laboratory" mostly
+ *              wait for packets, in networks of their own; when they are over, their lane helps with what is left of "processor"
+ *   needs()    undefined = it can run, else what is missing
+ *   withPeers  it is made of stock peers, a Go program that takes a minute or two to build
+ *   command    the program
  */
 export const rings = [
 	{ name: "types", lane: "processor", command: [node, "scripts/check-types.js"] },
@@ -108,14 +109,11 @@ export const rings = [
 		command: [node, "tests/native/build.js", "fuzz", process.env.FUZZ_SECONDS ?? "5"],
 	},
 	{ name: "hostile", lane: "laboratory", command: [node, "tests/hostile/run.js"] },
-	{ name: "interop", lane: "interop", needs: needsNetworks, command: [node, "tests/interop/run.js"] },
-	{ name: "nat", lane: "laboratory", needs: needsNetworks, command: [node, "tests/nat/run.js"] },
-	{ name: "browser", lane: "laboratory", needs: () => needsNetworks() ?? needsBrowser(), command: [node, "tests/browser/run.js"] },
-	{ name: "moddable", lane: "laboratory", needs: () => moddableMissing() ?? needsNetworks(), command: [node, "tests/moddable/run.js"] },
-	{ name: "device", lane: "laboratory", needs: () => deviceMissing() ?? needsNetworks(), command: [node, "tests/device/run.js"] },
+	{ name: "interop", lane: "interop", withPeers: true, needs: needsNetworks, command: [node, "tests/interop/run.js"] },
+	{ name: "nat", lane: "laboratory", withPeers: true, needs: needsNetworks, command: [node, "tests/nat/run.js"] },
+	{ name: "browser", lane: "laboratory", withPeers: true, needs: () => needsNetworks() ?? needsBrowser(), command: [node, "tests/browser/run.js"] },
+	{ name: "moddable", lane: "laboratory", withPeers: true, needs: () => moddableMissing() ?? needsNetworks(), command: [node, "tests/moddable/run.js"] },
+	{ name: "device", lane: "laboratory", withPeers: true, needs: () => deviceMissing() ?? needsNetworks(), command: [node, "tests/device/run.js"] },
 	{ name: "documentation", lane: "processor", command: [node, "tests/documentation/run.js"] },
 	{ name: "checklists", lane: "processor", command: [node, "scripts/checklists.js"] },
 ];
-
-/** Those with stock peers, a Go program that takes a minute or two to build. */
-export const withPeers = ["interop", "nat", "browser", "moddable", "device"];

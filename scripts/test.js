@@ -12,7 +12,7 @@ import { constants, setPriority } from "node:os";
 import { buildPeers } from "../tests/interop/harness/peers.js";
 import { ensurePackages, prepare, root } from "./prepare.js";
 import { endGroup } from "./process-group.js";
-import { rings, withPeers } from "./rings.js";
+import { rings } from "./rings.js";
 import { Turns } from "./turns.js";
 
 /** No ring is silent for longer: what compiles or fuzzes for longest says so at its end. */
@@ -96,17 +96,15 @@ async function runOne(ring, index) {
 		print(`SKIPPED: the ring "${ring.name}" needs ${ring.missing}\n`);
 		ring.counts = { passed: 0, failed: 0, skipped: 1, why: `needs ${ring.missing}` };
 	} else {
-		if (withPeers.includes(ring.name)) await peers;
+		if (ring.withPeers) await peers;
 		ring.counts = await runRing(ring, print);
 	}
 	ring.seconds = Math.round((Date.now() - started) / 1000);
 	turns.end(index);
 }
 
-// The stock peers are built once, by whoever is first; two rings would build them at the same time.
-const peers = chosen.some(({ name, missing }) => withPeers.includes(name) && !missing)
-	? buildPeers().catch((error) => console.error(error.message))
-	: undefined;
+// Built once: two rings would build them at the same time.
+const peers = chosen.some(({ withPeers, missing }) => withPeers && !missing) ? buildPeers().catch((error) => console.error(error.message)) : undefined;
 
 const entries = [...chosen.entries()];
 const queues = new Map(chosen.map(({ lane }) => [lane, entries.filter(([, ring]) => ring.lane === lane)]));
