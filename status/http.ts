@@ -242,8 +242,9 @@ export function serveHTTP({ io, port, connections, settleMS = 0, answer }: HTTPO
 	return {
 		close() {
 			for (const timer of settling) stopTimer(timer);
+			// Before the server, which does not know of them, and fails at the end of one that outlives it (Moddable SDK 8.2.3).
+			for (const serving of [...open]) serving.close();
 			server.close();
-			for (const serving of [...open]) serving.end();
 		},
 	};
 }

@@ -38,6 +38,15 @@ const offered = (t) =>
 		return facts;
 	}, 30_000);
 
+/** A client that connects and asks for nothing. */
+async function silentClient(t) {
+	const script = `const say = (event) => console.log(JSON.stringify({ event }));
+		require("node:net").connect(80, "${t.world.place.address}", () => say("open")).on("error", () => {}).on("close", () => say("closed"));`;
+	const client = t.world.alongside("client", [process.execPath, "-e", script]);
+	await client.waitFor("its connection", ({ event }) => event === "open", 5000);
+	return client;
+}
+
 const refused = async (t) => t.assert.equal((await ask(t, "/")).code, "ECONNREFUSED");
 
 /** The modules of a code's SVG as rows of 0 and 1. */
@@ -126,11 +135,13 @@ export default {
 			},
 		],
 		[
-			"is gone when the URL was visited: the port refuses connections, and an open page says so",
+			"is gone when the URL was visited: the port refuses connections, those that are open end, and an open page says so",
 			async (t) => {
+				const client = await silentClient(t);
 				await t.world.peers.do("control.set", { completeAuth: t.facts.url });
 				await traced(t, /^running/);
 				await refused(t);
+				await client.waitFor("its end", ({ event }) => event === "closed", 5000);
 				const { page } = t.opened;
 				await page.locator("#text:has-text('This page is closed')").waitFor({ timeout: 10_000 });
 				t.assert.ok(await page.locator("#login").isHidden());
