@@ -31,17 +31,17 @@ export async function pingForControl(node: Pinger, type: string, address: string
 		return;
 	}
 	const view = peers.view(index);
-	try {
-		const { latencyMS, via } = await node.ping(kind, index, timeoutMS);
-		const region = via.startsWith("DERP ") ? (view?.homeRegion ?? 0) : 0;
-		done({
-			error: "",
-			latencySeconds: latencyMS / 1000,
-			nodeIP: address,
-			nodeName: view?.name ?? "",
-			...(region ? { derpRegion: region, derpRegionCode: node.regionCode(region) } : { endpoint: via }),
-		});
-	} catch (error) {
-		done({ error: (error as TailnetError).message });
-	}
+	node.ping(kind, index, timeoutMS).then(
+		({ latencyMS, via }) => {
+			const region = via.startsWith("DERP ") ? (view?.homeRegion ?? 0) : 0;
+			done({
+				error: "",
+				latencySeconds: latencyMS / 1000,
+				nodeIP: address,
+				nodeName: view?.name ?? "",
+				...(region ? { derpRegion: region, derpRegionCode: node.regionCode(region) } : { endpoint: via }),
+			});
+		},
+		(error: TailnetError) => done({ error: error.message }),
+	);
 }

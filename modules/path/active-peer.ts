@@ -13,8 +13,8 @@ import { Budget } from "./budget.js";
 import { Endpoint, type EndpointOutput } from "./endpoint.js";
 
 /** Pongs to one peer: a burst covers a path MTU probe (six pings) of every address of ours. */
-const PONG_BURST = 64;
-const PONGS_PER_SECOND = 32;
+export const PONG_BURST = 64;
+export const PONGS_PER_SECOND = 32;
 /** Boxes of one peer that are opened: its pings as above, and as many pongs for ours. */
 export const OPEN_BURST = 128;
 export const OPENS_PER_SECOND = 64;

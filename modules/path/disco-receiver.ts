@@ -18,7 +18,7 @@ import { OpenFailures } from "../disco/failures.js";
 import { appendMessage, type CallMeMaybe, type DiscoMessage, type Ping, parseMessage } from "../disco/message.js";
 import { endpointOf, endpointToText, parseAddress, parseEndpoint } from "../netmap/address.js";
 import type { PeerLookup } from "../netmap/types.js";
-import { type ActivePeer, OPEN_BURST, OPENS_PER_SECOND, type PathTunnel } from "./active-peer.js";
+import { type ActivePeer, OPEN_BURST, OPENS_PER_SECOND, type PathTunnel, PONG_BURST, PONGS_PER_SECOND } from "./active-peer.js";
 import { Budget } from "./budget.js";
 
 /** Addresses of one CallMeMaybe that are looked at. */
@@ -63,7 +63,7 @@ export class DiscoReceiver {
 	/** Boxes of peers without a machine. */
 	#otherOpens = new Budget(OPEN_BURST, OPENS_PER_SECOND);
 	/** Pongs to peers that got no machine. */
-	#otherPongs = new Budget(64, 32);
+	#otherPongs = new Budget(PONG_BURST, PONGS_PER_SECOND);
 
 	constructor(box: DiscoBox, peers: PeerLookup, tunnel: PathTunnel, active: ActivePeers) {
 		this.#box = box;

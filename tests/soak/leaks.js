@@ -33,9 +33,6 @@ const group = 3;
 export async function sampleOf(node) {
 	const { heapBytes, arrayBuffersBytes, nativeBytes = 0, rssBytes } = await node.do({ do: "memory" });
 	return {
-		heap: heapBytes,
-		ab: arrayBuffersBytes,
-		native: nativeBytes,
 		...holdingsOf(node.pid),
 		liveBytes: heapBytes + arrayBuffersBytes + nativeBytes,
 		residentBytes: rssBytes,

@@ -95,13 +95,14 @@ export class Runner {
 		await this.#leave(scenario, context);
 	}
 
+	/** What is left of a scenario ends, one thing whatever becomes of the other. */
 	async #leave({ title, after }, context) {
-		try {
-			await withTimeout(Promise.resolve(after?.(context)), closingMS);
-			await withTimeout(Promise.resolve(context.world?.close()), closingMS);
-		} catch (error) {
-			this.#report(`${title}: it ends in order`, error);
-		}
+		for (const end of [() => after?.(context), () => context.world?.close()])
+			try {
+				await withTimeout(Promise.resolve(end()), closingMS);
+			} catch (error) {
+				this.#report(`${title}: it ends in order`, error);
+			}
 	}
 
 	/** Counts what was seen in more than one case. */

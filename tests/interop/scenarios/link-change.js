@@ -6,8 +6,8 @@ import { at } from "../harness/world.js";
 const everyMS = 10;
 /** Another address in the same network, as a DHCP server gives one. */
 const readdress = (number) => `ip address flush dev eth0; ip address add 10.71.0.${number}/24 dev eth0; ip route add default via 10.71.0.254`;
-/** TCP's second attempt: the first is lost on a machine that is busy with other tests. What is aimed at, and seen otherwise, is 500. */
-const mostMS = 1000;
+/** In the simulator TCP's second attempt: its first is lost where other rings run beside it. Alone it is back within 500 as well. */
+const mostMS = ({ kind }) => (kind === "simulator" ? 1000 : 500);
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
 /** The longest silence of a connection from t1, in milliseconds, while `change` happens to the network of the node with that address. */
@@ -35,10 +35,10 @@ export default {
 	},
 	cases: [
 		[
-			`another address during a TCP transfer: the connection survives, and there is traffic again after at most ${mostMS} ms (median of 5)`,
+			"another address during a TCP transfer: the connection survives, and there is traffic again soon (median of 5)",
 			async (t) => {
 				const ours = await silences(t, t.subject, t.world.place, 5);
-				if (t.subject.kind !== "stock") t.assert.ok(median(ours) <= mostMS, ours.join());
+				if (t.subject.kind !== "stock") t.assert.ok(median(ours) <= mostMS(t.subject), `${ours.join()}, at most ${mostMS(t.subject)}`);
 				return `${ours.map(Math.round).join(", ")} ms`;
 			},
 			{ timeoutMS: 120_000 },
