@@ -44,7 +44,7 @@ bounds.roamed = bounds.derpAgain + bounds.direct;
  */
 
 /**
- * Starts both nodes on hosts, all at once, until each knows all others; the networks are there already.
+ * Starts both nodes on hosts, all at once, until each knows all others and is on the relay where they reach it; the networks are there already.
  * @param {{name: string, host?: object, home?: object, portMapping?: boolean}[]} list a place without host is the first one of its home
  * @returns {Promise<Record<string, Place>>} by name
  */
@@ -61,7 +61,24 @@ export async function places(world, list) {
 		);
 		return [name, { name, host, home, own, stock }];
 	});
+	const nodes = made.flatMap(([, { own, stock }]) => [own, stock]);
+	await forAll(nodes, (node) => world.eventually(() => onRelay(world, node), 20_000));
+	await forAll(nodes, (node) => world.eventually(() => knowsRelays(node), 20_000));
 	return Object.fromEntries(made);
+}
+
+/** A stock node runs before it has a relay: what is sent to it until then is lost. @throws if it has none yet */
+async function onRelay(world, { options: { hostname } }) {
+	const { Key, HomeDERP } = await world.known(hostname);
+	assert.ok(HomeDERP > 0, `${hostname} has no home`);
+	const { connected } = await world.peers.do("relay.connected", { region: HomeDERP, nodeKey: Key });
+	assert.ok(connected, `${hostname} is not on its relay`);
+}
+
+/** @throws if it does not know by which relay each of the others is reached */
+async function knowsRelays(node) {
+	const { peers } = await node.do({ do: "peers" });
+	for (const { name, relay } of peers) assert.ok(relay, `${node.options.hostname} does not know the relay of ${name}`);
 }
 
 /** Networks behind routers, one after another: they share the switch. @param {Record<string, import("../interop/harness/home.js").HomeOptions>} list by name */
