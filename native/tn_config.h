@@ -237,6 +237,11 @@
 #define TN_DISCO_RATE TN_PROFILE(64, 256)
 #define TN_DISCO_BURST TN_PROFILE(128, 512)
 #endif
+/** The same of one node key behind relays, where there is one path only and nobody else sends by that key. */
+#ifndef TN_DISCO_RELAYED_RATE
+#define TN_DISCO_RELAYED_RATE TN_PROFILE(16, 32)
+#define TN_DISCO_RELAYED_BURST TN_PROFILE(32, 64)
+#endif
 /** Evicted peers whose greatest timestamp is kept. */
 #ifndef TN_WG_REMEMBERED
 #define TN_WG_REMEMBERED TN_PROFILE(8, 64)

@@ -29,7 +29,7 @@ size_t tn_node_vm_counters(struct tn_node *node, struct tn_counter *counters, si
 	    {"droppedNotOwn", t->not_own},
 	    {"droppedDerpMismatch", t->derp_mismatch},
 	    {"droppedLoops", t->loops},
-	    {"droppedDisco", t->disco_limited},
+	    {"droppedDisco", (double)t->disco_limited + node->disco_limited},
 	    {"filteredIn", t->filtered_in},
 	    {"filteredOut", t->filtered_out},
 	    {"noRoute", t->no_route},

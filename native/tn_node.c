@@ -199,6 +199,7 @@ struct tn_node *tn_node_create(const uint8_t *identity, size_t length, void *hos
 	tn_ring_init(&node->derp, rings + TN_COMMAND_RING + TN_EVENT_RING, TN_DERP_RING);
 	tn_sockets_init(&node->sockets, &node->events, &node->interface);
 	tn_tunnel_init(&node->tunnel, host, &node->events, &upper);
+	tn_sources_init(&node->disco_sources, TN_DISCO_RELAYED_RATE, TN_DISCO_RELAYED_BURST);
 	if (!tn_ring_put(&node->commands, identity, (uint32_t)length)) {
 		tn_node_destroy(node);
 		return NULL;

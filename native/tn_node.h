@@ -83,11 +83,11 @@ size_t tn_node_vm_write(struct tn_node *node, uint32_t handle, const uint8_t *by
 size_t tn_node_vm_read(struct tn_node *node, uint32_t handle, uint8_t *out, size_t length);
 
 /**
- * Takes bytes of a region's DERP connection.
+ * Takes bytes of a region's DERP connection. DISCO that is over its sender's limit (TN_DISCO_RELAYED_RATE) goes no further.
  * @param rest becomes the other frames; valid until the next call
  * @return bytes in rest; -1 when the stream is broken
  */
-ptrdiff_t tn_node_vm_derp_receive(struct tn_node *node, uint16_t region, const uint8_t *bytes, size_t length, const uint8_t **rest);
+ptrdiff_t tn_node_vm_derp_receive(struct tn_node *node, uint16_t region, const uint8_t *bytes, size_t length, uint64_t now, const uint8_t **rest);
 
 /** A new connection to the region begins. */
 void tn_node_vm_derp_reset(struct tn_node *node, uint16_t region);

@@ -51,7 +51,10 @@ struct tn_node {
 	uint32_t too_large; /* events larger than the VM's buffer */
 	uint32_t no_memory; /* commands lost for want of memory */
 	struct tn_derp_reader readers[TN_REGIONS];
+	struct tn_sources disco_sources; /* node keys that send DISCO by relays */
+	uint32_t disco_limited;
 	uint32_t feeds;
+	uint64_t fed_at; /* time of the last one, milliseconds */
 	uint8_t *rest;
 	size_t rest_size;
 	bool derp_kick;

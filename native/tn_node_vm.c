@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include "tn_bytes.h"
+#include "tn_classify.h"
 #include "tn_datagram.h"
 #include "tn_port.h"
 
@@ -266,6 +267,11 @@ static void derp_packet(void *context, const uint8_t source[32], const uint8_t *
 {
 	struct tn_derp_reader *reader = context;
 	struct tn_node *node = reader->node;
+	/* Here, since what is refused need not wake the tunnel thread. */
+	if (tn_classify_is_disco(packet, length) && !tn_sources_take(&node->disco_sources, source, TN_DERP_KEY, node->fed_at)) {
+		node->disco_limited++;
+		return;
+	}
 	uint8_t *record = tn_ring_reserve(&node->derp, (uint32_t)(TN_DERP_RECORD_HEAD + length));
 	if (record == NULL) {
 		atomic_fetch_add_explicit(&node->derp_dropped, 1, memory_order_relaxed);
@@ -309,13 +315,14 @@ static struct tn_derp_reader *reader_of(struct tn_node *node, uint16_t region)
 	return place;
 }
 
-ptrdiff_t tn_node_vm_derp_receive(struct tn_node *node, uint16_t region, const uint8_t *bytes, size_t length, const uint8_t **rest)
+ptrdiff_t tn_node_vm_derp_receive(struct tn_node *node, uint16_t region, const uint8_t *bytes, size_t length, uint64_t now, const uint8_t **rest)
 {
 	struct tn_derp_reader *reader = region != 0 ? reader_of(node, region) : NULL;
 	size_t size = length + TN_DERP_ASSEMBLY;
 	if (reader == NULL)
 		return -1;
 	reader->fed = ++node->feeds;
+	node->fed_at = now;
 	if (node->rest_size < size) {
 		tn_port_free(node->rest);
 		node->rest = tn_port_allocate(size);

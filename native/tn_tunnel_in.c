@@ -162,8 +162,7 @@ static void pass_disco(struct tn_tunnel *tunnel, const struct tn_origin *origin,
 	if (!tn_sources_take(&tunnel->disco_sources, origin->source, origin->source_length, tunnel->now))
 		tunnel->counters.disco_limited++;
 	else
-		tn_events_pass(tunnel->events, origin->region != 0 ? TN_EVENT_DERP_DISCO : TN_EVENT_DISCO, 0, origin->region, origin->source, origin->source_length,
-		               packet, length);
+		tn_events_pass(tunnel->events, TN_EVENT_DISCO, 0, 0, origin->source, origin->source_length, packet, length);
 }
 
 /** A packet of a DERP region: from a known key it is DISCO or WireGuard. */
@@ -181,7 +180,7 @@ static void receive_derp(struct tn_tunnel *tunnel, const struct tn_origin *origi
 			peer->learned_region = origin->region;
 	}
 	if (tn_classify_is_disco(datagram, length))
-		pass_disco(tunnel, origin, datagram, length);
+		tn_events_pass(tunnel->events, TN_EVENT_DERP_DISCO, 0, origin->region, origin->source, origin->source_length, datagram, length);
 	else if (slot >= 0)
 		receive_wireguard(tunnel, origin, datagram, length);
 	else

@@ -27,6 +27,9 @@ function toHostError(error: NodeJS.ErrnoException, isTLS: boolean): HostError {
 	return { code: "io", message: error.message };
 }
 
+/** Bytes read at once, and the most that one record of TLS holds. A buffer of our own, since a chunk of Node's for every record costs a third more of the processor. */
+const readBytes = 16384;
+
 /** What was written before close() has so long to leave: a way that is dead would keep the stream for a quarter of an hour. */
 const lingerMS = 5000;
 
@@ -77,7 +80,7 @@ function checkPinned(socket: tls.TLSSocket, options: TLSOptions): CertificateErr
 
 export class Connection implements ConnectionContract {
 	readonly #options: ConnectionOptions;
-	#socket: net.Socket;
+	readonly #socket: net.Socket;
 	#timer: NodeJS.Timeout | undefined;
 	#open = false;
 	#done = false;
@@ -91,16 +94,20 @@ export class Connection implements ConnectionContract {
 
 	constructor(options: ConnectionOptions) {
 		this.#options = options;
-		this.#socket = net.connect({ host: options.address, port: options.port, noDelay: true });
+		const onread = { buffer: Buffer.allocUnsafeSlow(readBytes), callback: (count: number, buffer: Uint8Array) => this.#received(buffer.subarray(0, count)) };
+		const to = { host: options.address, port: options.port, onread };
+		this.#socket = options.tls ? this.#connectTLS(to, options.tls) : net.connect(to);
 		const started = performance.now();
 		this.#limit(Math.min(options.connectTimeoutMS ?? options.timeoutMS, options.timeoutMS));
-		this.#watch(this.#socket, false);
 		this.#socket.once("connect", () => {
 			if (this.#done) return;
+			this.#socket.setNoDelay(true);
 			this.#limit(options.timeoutMS - (performance.now() - started));
-			if (options.tls) this.#startTLS(options.tls);
-			else this.#opened();
+			if (!options.tls) this.#opened();
 		});
+		this.#socket.on("end", () => this.#finish(this.#open ? undefined : { code: "closed", message: "the stream ended before it was open" }));
+		this.#socket.on("error", (error: NodeJS.ErrnoException) => this.#finish(toHostError(error, options.tls !== undefined)));
+		this.#socket.on("close", () => this.#finish({ code: "closed", message: "the stream was closed" }));
 	}
 
 	get pendingBytes(): number {
@@ -139,12 +146,11 @@ export class Connection implements ConnectionContract {
 		this.#timer = setTimeout(() => this.#finish({ code: "timeout", message: `no connection within ${wholeMS} ms` }), wholeMS);
 	}
 
-	#startTLS(options: TLSOptions): void {
-		const plain = this.#socket;
+	#connectTLS(to: tls.ConnectionOptions, options: TLSOptions): tls.TLSSocket {
 		const expected = options.certificateName ?? options.serverName ?? this.#options.address;
 		const byChain = !options.unverified && options.certificateSHA256 === undefined;
 		const socket = tls.connect({
-			socket: plain,
+			...to,
 			...(options.serverName === undefined ? {} : { servername: options.serverName }),
 			rejectUnauthorized: byChain,
 			...(options.authorities?.length ? { secureContext: contextWith(options.authorities) } : {}),
@@ -152,13 +158,12 @@ export class Connection implements ConnectionContract {
 			minVersion,
 			ALPNProtocols: ["http/1.1"],
 		});
-		this.#socket = socket;
-		this.#watch(socket, true);
 		socket.once("secureConnect", () => {
 			const refusal = options.certificateSHA256 === undefined ? undefined : checkPinned(socket, options);
 			if (refusal) this.#finish({ code: "certificate", message: refusal.message });
 			else this.#opened();
 		});
+		return socket;
 	}
 
 	#opened(): void {
@@ -168,15 +173,9 @@ export class Connection implements ConnectionContract {
 		this.#options.onOpen();
 	}
 
-	#watch(socket: net.Socket, isTLS: boolean): void {
-		if (isTLS || !this.#options.tls) {
-			socket.on("data", (bytes: Buffer) => {
-				if (!this.#done) this.#options.onData(bytes);
-			});
-			socket.on("end", () => this.#finish(this.#open ? undefined : { code: "closed", message: "the stream ended before it was open" }));
-		}
-		socket.on("error", (error: NodeJS.ErrnoException) => this.#finish(toHostError(error, isTLS)));
-		socket.on("close", () => this.#finish({ code: "closed", message: "the stream was closed" }));
+	#received(bytes: Uint8Array): boolean {
+		if (!this.#done) this.#options.onData(bytes);
+		return true;
 	}
 
 	#finish(error?: HostError): void {

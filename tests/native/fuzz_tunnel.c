@@ -75,7 +75,7 @@ static void act(struct net *net, struct host *host, struct raw *raw, unsigned ki
 			tn_node_vm_send(host->node, record, length);
 		break;
 	case DERP:
-		tn_node_vm_derp_receive(host->node, (uint16_t)(1 + length % 3), bytes, length, &rest);
+		tn_node_vm_derp_receive(host->node, (uint16_t)(1 + length % 3), bytes, length, host->net->now, &rest);
 		break;
 	case TIME:
 		for (size_t i = 0; i < length && i < 2; i++)

@@ -141,7 +141,7 @@ static void relay_in(struct vm *vm)
 		size_t piece = 1 + (size_t)rand() % 5000;
 		if (piece > length - at)
 			piece = length - at;
-		vm->errors += tn_node_vm_derp_receive(vm->node, REGION, bytes + at, piece, &rest) != 0;
+		vm->errors += tn_node_vm_derp_receive(vm->node, REGION, bytes + at, piece, tn_host_now_us() / 1000, &rest) != 0;
 		at += piece;
 	}
 }

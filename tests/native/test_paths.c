@@ -124,7 +124,7 @@ static void over_derp(struct raw *raw, uint16_t region, const uint8_t *datagram,
 	tn_store32be(frame + 1, (uint32_t)(32 + length));
 	memcpy(frame + 5, raw->public_key, 32);
 	memcpy(frame + 37, datagram, length);
-	CHECK_EQ(tn_node_vm_derp_receive(raw->host->node, region, frame, 37 + length, &rest), 0);
+	CHECK_EQ(tn_node_vm_derp_receive(raw->host->node, region, frame, 37 + length, raw->host->net->now, &rest), 0);
 }
 
 TN_TEST("[relay 50] the answer goes over the region where the peer spoke when its home has no connection; after PeerGone or a loss it goes home")
@@ -266,7 +266,7 @@ TN_TEST("DISCO from DERP is told with region and key; a packet from an unknown k
 	net_settle(net);
 	over_derp(raw, NET_REGION, disco, sizeof disco);
 	over_derp(stranger, NET_REGION, packet, sizeof packet);
-	CHECK_EQ(tn_node_vm_derp_receive(a->node, NET_REGION, ping, sizeof ping, &rest), 13);
+	CHECK_EQ(tn_node_vm_derp_receive(a->node, NET_REGION, ping, sizeof ping, net->now, &rest), 13);
 	CHECK_MEM(rest, ping, 13);
 	net_settle(net);
 	REQUIRE(net_event(a, TN_EVENT_DERP_DISCO, 0) != NULL && net_event(a, TN_EVENT_PEER_WANTED, 0) != NULL);
@@ -283,7 +283,7 @@ static ptrdiff_t feed(struct host *host, uint16_t region, size_t from, size_t to
 {
 	const uint8_t frame[7] = {0x14, 0, 0, 0, 2, (uint8_t)(region >> 8), (uint8_t)region};
 	const uint8_t *rest;
-	ptrdiff_t length = tn_node_vm_derp_receive(host->node, region, frame + from, to - from, &rest);
+	ptrdiff_t length = tn_node_vm_derp_receive(host->node, region, frame + from, to - from, host->net->now, &rest);
 	if (length > 0)
 		CHECK_MEM(rest, frame, (size_t)length);
 	return length;
@@ -451,5 +451,36 @@ TN_TEST("of a flood of DISCO the VM hears what one source may send, and of other
 	net_run(net, 1000);
 	const size_t later = flood(net, b, a->endpoint);
 	CHECK(later >= TN_DISCO_RATE);
+	net_free(net);
+}
+
+/** The same by a relay. @return how much of it the VM hears of */
+static size_t relayed_flood(struct raw *raw)
+{
+	static const uint8_t magic[100] = {0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac};
+	size_t heard = 0;
+	for (unsigned i = 0; i < 2 * TN_DISCO_RELAYED_BURST; i++) {
+		net_forget(raw->host);
+		over_derp(raw, NET_REGION, magic, sizeof magic);
+		net_settle(raw->net);
+		heard += net_count(raw->host, TN_EVENT_DERP_DISCO);
+	}
+	return heard;
+}
+
+TN_TEST("of a flood of DISCO by a relay the tunnel thread hears what one key may send, and of other keys all the same")
+{
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	struct raw *first = net_raw(a, 3, NULL, 0, 0), *second = net_raw(a, 4, NULL, 0, 0);
+	net_settle(net);
+	const size_t heard = relayed_flood(first);
+	CHECK(heard >= TN_DISCO_RELAYED_BURST && heard < TN_DISCO_RELAYED_BURST + TN_DISCO_RELAYED_RATE);
+	CHECK_EQ(net_counter(a, "droppedDisco"), 2 * TN_DISCO_RELAYED_BURST - heard);
+	CHECK_EQ(net_counter(a, "derpPacketsIn"), heard);
+	CHECK(relayed_flood(second) >= TN_DISCO_RELAYED_BURST);
+	net_run(net, 1000);
+	const size_t later = relayed_flood(first);
+	CHECK(later >= TN_DISCO_RELAYED_RATE && later < 2 * TN_DISCO_RELAYED_BURST);
 	net_free(net);
 }

@@ -314,7 +314,7 @@ static inline void net_derp_pump(struct host *host)
 				const uint8_t *rest;
 				buffer[at] = 5;
 				memcpy(buffer + at + 5, host->public_key, 32);
-				ptrdiff_t others = tn_node_vm_derp_receive(to->node, NET_REGION, buffer + at, 5 + payload, &rest);
+				ptrdiff_t others = tn_node_vm_derp_receive(to->node, NET_REGION, buffer + at, 5 + payload, host->net->now, &rest);
 				CHECK(others == 0 || (others < 0 && net_has_refused));
 				to->is_derp_broken |= others < 0;
 			}
