@@ -99,7 +99,7 @@ export const panels = [
 	{
 		name: "attack",
 		title: "A peer's stream while a member sends 2,000 wrong packets a second",
-		unit: "% of the same attack on nobody",
+		unit: "% of the stream while the same goes to another",
 		better: "more",
 		async *measure({ runs }) {
 			for (const subject of subjects) {

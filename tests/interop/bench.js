@@ -7,7 +7,7 @@
  * cores), and returns plain numbers. A pair is two subjects, "own" or "stock", for example ["own", "stock"]; the first initiates.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { attackingNobody, attacks, hostileMembers } from "./harness/attacks.js";
+import { attackingAnother, attacks, hostileMembers } from "./harness/attacks.js";
 import { processorSeconds } from "./harness/memory.js";
 import { buildPeers } from "./harness/peers.js";
 import { missing } from "./harness/requirements.js";
@@ -179,7 +179,9 @@ async function attacked(subject, { name, send }, { perSecond, seconds, rounds, b
 		const t1 = await world.stock("t1");
 		const a = await world.subject("a");
 		const members = await hostileMembers(world, t1, a);
-		const spent = { nobody: { bytes: 0, seconds: 0, processor: 0, sent: 0 }, node: { bytes: 0, seconds: 0, processor: 0, sent: 0 } };
+		const others = await attackingAnother(members);
+		const nothing = { bytes: 0, seconds: 0, processor: 0, sent: 0 };
+		const spent = { another: { ...nothing }, node: { ...nothing } };
 		/** Streams follow one another until the attack is over, or one breaks. */
 		const during = async (total, whom) => {
 			const processor = processorSeconds(a.pid);
@@ -187,6 +189,7 @@ async function attacked(subject, { name, send }, { perSecond, seconds, rounds, b
 			const attack = send(whom, perSecond, seconds).finally(() => {
 				isOver = true;
 			});
+			attack.catch(() => {}); // told below, unless a stream broke before
 			while (!isOver) {
 				const began = performance.now();
 				await world.peers.do("node.bulk", { node: "t1", to: at(a.address, 7), bytes, mode: "echo" }, limitMS);
@@ -198,19 +201,19 @@ async function attacked(subject, { name, send }, { perSecond, seconds, rounds, b
 		};
 		const before = a.memory().residentBytes;
 		try {
-			await during({ ...spent.nobody }, attackingNobody(members));
+			await during({ ...nothing }, others);
 			for (let round = 0; round < rounds; round++) {
-				const both = [() => during(spent.nobody, attackingNobody(members)), () => during(spent.node, members)];
+				const both = [() => during(spent.another, others), () => during(spent.node, members)];
 				for (const each of round % 2 === 0 ? both : both.reverse()) await each();
 			}
 		} catch {
 			return { name, kept: 0, microseconds: Number.NaN, grownBytes: Number.NaN };
 		}
 		const rate = ({ bytes, seconds }) => bytes / seconds;
-		const usual = (spent.nobody.processor / spent.nobody.bytes) * spent.node.bytes;
+		const usual = (spent.another.processor / spent.another.bytes) * spent.node.bytes;
 		return {
 			name,
-			kept: rate(spent.node) / rate(spent.nobody),
+			kept: rate(spent.node) / rate(spent.another),
 			microseconds: ((spent.node.processor - usual) / spent.node.sent) * 1e6,
 			grownBytes: a.memory().residentBytes - before,
 		};
@@ -221,9 +224,8 @@ async function attacked(subject, { name, send }, { perSecond, seconds, rounds, b
 
 /**
  * Every attack of a member of the tailnet, while an honest stock peer has a stream of echoes to the node. `kept` is the share of its throughput that the stream keeps,
- * against the same attack on nobody: attacker and honest peer are one process, on the processors of the node, and so is the relay, whose work for what it
- * forwards counts as loss here. `microseconds` are what a wrong packet costs the node of its processor, `grownBytes` what its resident memory grew by. A stream that
- * breaks kept nothing.
+ * against the same attack on somebody else (attackingAnother): attacker, honest peer and relay are one process, on the processors of the node. `microseconds` are
+ * what a wrong packet costs the node of its processor, `grownBytes` what its resident memory grew by. A stream that breaks kept nothing.
  * @param {"own" | "stock"} subject
  * @returns {Promise<{name: string, kept: number, microseconds: number, grownBytes: number}[]>}
  */

@@ -83,12 +83,16 @@ export async function hostileMembers(world, t1, a) {
 	};
 }
 
-/** The same members, whose attacks go to nobody: what is left is the attacker's own work. */
-export const attackingNobody = (members) => ({
-	...members,
-	a: { address: "100.127.255.254" },
-	target: { nodeKey: `nodekey:${"5a".repeat(32)}`, discoKey: `discokey:${"5a".repeat(32)}`, to: "10.71.0.254:9" },
-});
+/**
+ * The same members, whose attacks go elsewhere, so that what is left is the work of the attacker and of the relay: to nobody, and what is relayed to a client of the
+ * relay that reads it and forgets it.
+ */
+export async function attackingAnother(members) {
+	const { world, relay } = members;
+	await world.peers.do("villain.join", { name: "bystander" });
+	const bystander = await world.peers.do("villain.listen", { name: "bystander", relay });
+	return { ...members, a: { address: "100.127.255.254" }, target: { nodeKey: bystander.nodeKey, discoKey: bystander.discoKey, to: "10.71.0.254:9" } };
+}
 
 /** What an honest peer asks of the node until an attack is over. @returns how often it was answered */
 async function served({ world, a }, attack) {

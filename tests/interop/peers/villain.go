@@ -76,6 +76,21 @@ func registerVillains(p *program) {
 		defer closeIt()
 		return repeat(ctx, a.PerSecond, a.Seconds, func(i int) { send(next(i)) })
 	})
+	command(p, "villain.listen", func(ctx context.Context, a struct {
+		Name  string `json:"name"`
+		Relay string `json:"relay"` // URL of a DERP server: what comes by it is read and forgotten, until the program ends
+	}) (any, error) {
+		mu.Lock()
+		v, ok := villains[a.Name]
+		mu.Unlock()
+		if !ok {
+			return nil, fmt.Errorf("no villain %q", a.Name)
+		}
+		if _, _, err := v.way(ctx, p, a.Relay, target{}); err != nil {
+			return nil, err
+		}
+		return map[string]any{"nodeKey": v.node.Public(), "discoKey": v.disco.Public()}, nil
+	})
 	command(p, "node.inject", func(ctx context.Context, a struct {
 		Node      string   `json:"node"`
 		Packets   [][]byte `json:"packets"` // IP packets, base64; sent in turn as if an application had made them
