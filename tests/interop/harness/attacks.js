@@ -84,14 +84,14 @@ export async function hostileMembers(world, t1, a) {
 }
 
 /**
- * The same members, whose attacks go elsewhere, so that what is left is the work of the attacker and of the relay: to nobody, and what is relayed to a client of the
- * relay that reads it and forgets it.
+ * The same members, whose attacks go elsewhere, so that what is left is the work of the attacker and of the relay: beside the tunnel to somebody who reads and
+ * forgets, inside it to nobody.
  */
 export async function attackingAnother(members) {
-	const { world, relay } = members;
+	const { world, relay, target } = members;
 	await world.peers.do("villain.join", { name: "bystander" });
-	const bystander = await world.peers.do("villain.listen", { name: "bystander", relay });
-	return { ...members, a: { address: "100.127.255.254" }, target: { nodeKey: bystander.nodeKey, discoKey: bystander.discoKey, to: "10.71.0.254:9" } };
+	const { nodeKey, discoKey, port } = await world.peers.do("villain.listen", { name: "bystander", relay });
+	return { ...members, a: { address: "100.127.255.254" }, target: { nodeKey, discoKey, to: target.to.replace(/:\d+$/, `:${port}`) } };
 }
 
 /** What an honest peer asks of the node until an attack is over. @returns how often it was answered */

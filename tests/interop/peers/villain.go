@@ -78,7 +78,7 @@ func registerVillains(p *program) {
 	})
 	command(p, "villain.listen", func(ctx context.Context, a struct {
 		Name  string `json:"name"`
-		Relay string `json:"relay"` // URL of a DERP server: what comes by it is read and forgotten, until the program ends
+		Relay string `json:"relay"` // URL of a DERP server: what comes by it, and by UDP, is read and forgotten, until the program ends
 	}) (any, error) {
 		mu.Lock()
 		v, ok := villains[a.Name]
@@ -89,7 +89,18 @@ func registerVillains(p *program) {
 		if _, _, err := v.way(ctx, p, a.Relay, target{}); err != nil {
 			return nil, err
 		}
-		return map[string]any{"nodeKey": v.node.Public(), "discoKey": v.disco.Public()}, nil
+		c, err := net.ListenUDP("udp4", nil)
+		if err != nil {
+			return nil, err
+		}
+		go func() {
+			for b := make([]byte, 65536); ; {
+				if _, _, err := c.ReadFromUDPAddrPort(b); err != nil {
+					return
+				}
+			}
+		}()
+		return map[string]any{"nodeKey": v.node.Public(), "discoKey": v.disco.Public(), "port": c.LocalAddr().(*net.UDPAddr).Port}, nil
 	})
 	command(p, "node.inject", func(ctx context.Context, a struct {
 		Node      string   `json:"node"`
