@@ -1,8 +1,9 @@
 /**
  * Keeps the verdict of health.ts up to date: looks again when a layer says that something changed, and when a bound passes without anything happening.
  */
-import { monotonicMS, startTimer, stopTimer, type Timer } from "tailnet/host";
+import { monotonicMS, stopTimer, type Timer } from "tailnet/host";
 import { DEGRADED_AFTER_MS } from "./control/types.js";
+import { timerAt } from "./deadline.js";
 import { judge, type Layers, NETWORK_BOUND_MS, RELAY_BOUND_MS, RELAY_GRACE_MS, type Verdict } from "./health.js";
 
 /** What the owner knows of its layers; the rest of Layers is kept here. */
@@ -103,15 +104,13 @@ export class HealthWatch {
 	}
 
 	#arm(now: number): void {
-		stopTimer(this.#timer);
-		this.#timer = undefined;
 		if (this.#closed) return;
-		const waits = [
-			...waitsFor(this.#relayDownSince, now, RELAY_GRACE_MS, RELAY_BOUND_MS),
-			...waitsFor(this.#networkDownSince, now, NETWORK_BOUND_MS),
-			...waitsFor(this.#cachedSince, now, DEGRADED_AFTER_MS),
+		const bounds = [
+			...boundsOf(this.#relayDownSince, now, RELAY_GRACE_MS, RELAY_BOUND_MS),
+			...boundsOf(this.#networkDownSince, now, NETWORK_BOUND_MS),
+			...boundsOf(this.#cachedSince, now, DEGRADED_AFTER_MS),
 		];
-		if (waits.length > 0) this.#timer = startTimer(() => this.look(), Math.min(...waits));
+		this.#timer = timerAt(this.#timer, Math.min(...bounds), () => this.look());
 	}
 
 	#set(verdict: Verdict): void {
@@ -121,9 +120,9 @@ export class HealthWatch {
 	}
 }
 
-/** @returns milliseconds until each bound that is ahead has passed */
-function waitsFor(since: number | undefined, now: number, ...boundsMS: number[]): number[] {
-	return since === undefined ? [] : boundsMS.map((boundMS) => since + boundMS + 1 - now).filter((waitMS) => waitMS > 0);
+/** @returns when each bound that is ahead will have passed */
+function boundsOf(since: number | undefined, now: number, ...boundsMS: number[]): number[] {
+	return since === undefined ? [] : boundsMS.map((boundMS) => since + boundMS + 1).filter((at) => at > now);
 }
 
 function text(verdict: Verdict): string {

@@ -2,7 +2,8 @@
  * What the node knows about the network it stands in: its own endpoints, a port mapped on the gateway, its home relay, NetInfo. Runs the netcheck of modules/path on the host's
  * clock and tells the owner what changed. Source: protocol/paths.md §2, §3.
  */
-import { localAddresses, monotonicMS, randomBytes, resolveHost, startTimer, stopTimer, type Timer } from "tailnet/host";
+import { localAddresses, monotonicMS, randomBytes, resolveHost, stopTimer, type Timer } from "tailnet/host";
+import { timerAt } from "./deadline.js";
 import { TailnetError } from "./errors.js";
 import { HomeRegion } from "./path/home-region.js";
 import { type NetInfo, netInfoDiffers, netInfoOf } from "./path/net-info.js";
@@ -219,11 +220,8 @@ export class Network {
 	}
 
 	#arm(): void {
-		stopTimer(this.#timer);
-		this.#timer = undefined;
-		const deadline = this.#isDue ? 0 : (this.#netcheck.deadline ?? this.#schedule.deadline);
-		if (deadline === undefined || this.#closed) return;
-		this.#timer = startTimer(() => this.#tick(), Math.max(0, Math.ceil(deadline - monotonicMS())));
+		if (this.#closed) return;
+		this.#timer = timerAt(this.#timer, this.#isDue ? 0 : (this.#netcheck.deadline ?? this.#schedule.deadline), () => this.#tick());
 	}
 
 	#complete(report: NetcheckReport, now: number): void {

@@ -10,6 +10,7 @@ import { localAddresses, log, machine, monotonicMS, randomBytes, startTimer, sto
 import { Control } from "./control/control.js";
 import { CAPABILITY_VERSION, type ControlCallbacks, DEFAULT_CONTROL_URL, type Registration } from "./control/types.js";
 import { countersOf } from "./counters.js";
+import { timerAt } from "./deadline.js";
 import { DERP } from "./derp/derp.js";
 import type { RegionStatus } from "./derp/types.js";
 import { DiscoBox } from "./disco/box.js";
@@ -73,8 +74,8 @@ const returnTimeoutMS = 5_000;
 const mostReturns = 16;
 /** The home relay is back: whoever was in use within the life of a session may be waiting for it. */
 const waitingMS = 180_000;
-/** Timers of hosts are 32 bits of milliseconds; a later deadline is looked at again then. */
-const longestTimerMS = 86_400_000;
+/** Keys of the map are not looked at more often. */
+const expiryGapMS = 1000;
 
 export class Node implements SocketNode {
 	readonly netmap: Netmap;
@@ -522,19 +523,15 @@ export class Node implements SocketNode {
 
 	/** Keys expire without a message. */
 	#armNetmap(): void {
-		stopTimer(this.#netmapTimer);
-		this.#netmapTimer = undefined;
+		if (this.#closed) return;
 		const { deadline } = this.netmap;
-		if (this.#closed || deadline === undefined) return;
-		this.#netmapTimer = startTimer(
-			() => {
-				const change = this.netmap.tick(monotonicMS());
-				if (change) this.#netmapChanged(change);
-				else this.#armNetmap();
-				this.#health.look();
-			},
-			Math.min(Math.max(deadline - monotonicMS(), 1000), longestTimerMS),
-		);
+		const at = deadline === undefined ? undefined : Math.max(deadline, monotonicMS() + expiryGapMS);
+		this.#netmapTimer = timerAt(this.#netmapTimer, at, () => {
+			const change = this.netmap.tick(monotonicMS());
+			if (change) this.#netmapChanged(change);
+			else this.#armNetmap();
+			this.#health.look();
+		});
 	}
 
 	// ---- The map of the last run ----

@@ -2,7 +2,8 @@
  * The paths on the host's clock: PathTable and Pings of modules/path with a timer, and a gate for datagrams that may not leave. Others are made when our
  * node key changes.
  */
-import { monotonicMS, randomBytes, startTimer, stopTimer, type Timer } from "tailnet/host";
+import { monotonicMS, randomBytes, stopTimer, type Timer } from "tailnet/host";
+import { timerAt } from "./deadline.js";
 import type { DiscoBox } from "./disco/box.js";
 import type { TailnetError } from "./errors.js";
 import type { Netmap } from "./netmap/netmap.js";
@@ -213,11 +214,9 @@ export class PathDriver {
 
 	/** Sets the next wake-up. */
 	#arm(): void {
-		stopTimer(this.#timer);
-		this.#timer = undefined;
+		if (this.#closed) return;
 		const deadline = Math.min(this.#paths.deadline ?? Number.POSITIVE_INFINITY, this.#pings.deadline ?? Number.POSITIVE_INFINITY);
-		if (this.#closed || deadline === Number.POSITIVE_INFINITY) return;
-		this.#timer = startTimer(() => this.#tick(), Math.max(0, Math.ceil(deadline - monotonicMS())));
+		this.#timer = timerAt(this.#timer, deadline, () => this.#tick());
 	}
 
 	#tick(): void {

@@ -2,7 +2,8 @@
  * Port mapping on the host's clock: PortMapper of modules/portmap with a timer, on the gateway that the machine says it has. Without it the node works all the
  * same, by other paths.
  */
-import { defaultGateway, monotonicMS, randomBytes, startTimer, stopTimer, type Timer } from "tailnet/host";
+import { defaultGateway, monotonicMS, randomBytes, stopTimer, type Timer } from "tailnet/host";
+import { timerAt } from "./deadline.js";
 import type { PortMappingFacts } from "./path/net-info.js";
 import { type MappingServices, PortMapper } from "./portmap/port-mapper.js";
 import { openUPnP } from "./upnp/upnp.js";
@@ -80,16 +81,10 @@ export class PortMapping implements PortMappingFacts {
 	}
 
 	#arm(): void {
-		stopTimer(this.#timer);
-		this.#timer = undefined;
-		const { deadline } = this.#mapper;
-		if (this.#closed || deadline === undefined) return;
-		this.#timer = startTimer(
-			() => {
-				this.#mapper.tick(monotonicMS());
-				this.#arm();
-			},
-			Math.max(0, Math.ceil(deadline - monotonicMS())),
-		);
+		if (this.#closed) return;
+		this.#timer = timerAt(this.#timer, this.#mapper.deadline, () => {
+			this.#mapper.tick(monotonicMS());
+			this.#arm();
+		});
 	}
 }

@@ -7,6 +7,7 @@
  * When one family has addresses the other is waited for a moment only (RFC 8305 §3). A server whose socket cannot be had is asked by stream.
  */
 import { Connection, monotonicMS, randomBytes, startTimer, stopTimer, type Timer } from "tailnet/host";
+import { timerAt } from "../deadline.js";
 import { addressToText, ENDPOINT_BYTES } from "../netmap/address.js";
 import type { SocketNode } from "../socket/node.js";
 import { TCP } from "../socket/tcp.js";
@@ -178,12 +179,11 @@ export class Asking {
 	}
 
 	#arm(): void {
-		stopTimer(this.#timer);
 		const now = monotonicMS();
 		let next = this.#firstAt === undefined ? Number.POSITIVE_INFINITY : this.#firstAt + OTHER_FAMILY_MS;
 		// Nothing is left to wait for where no server could be asked at all: that is told in the next turn.
 		for (const { deadline } of this.#exchanges) next = Math.min(next, deadline ?? (this.#exchanges.every(({ outcome }) => outcome) ? now : next));
-		this.#timer = startTimer(() => this.#tick(), Math.max(0, next - now));
+		this.#timer = timerAt(this.#timer, next, () => this.#tick());
 	}
 
 	#tick(): void {
