@@ -14,8 +14,14 @@
 
 struct tn_host;
 
-/** Microseconds of the monotonic clock. The tunnel's milliseconds are these divided by 1,000. */
+/** Microseconds of the monotonic clock. */
 uint64_t tn_host_now_us(void);
+
+/** The same in whole milliseconds, which are the tunnel's. */
+static inline uint64_t tn_host_now_ms(void)
+{
+	return tn_host_now_us() / 1000u;
+}
 
 /**
  * Opens a node: binds its UDP sockets and gives it to the tunnel thread.

@@ -11,6 +11,7 @@
  */
 import { monotonicMS, type Store, startTimer, stopTimer, type Timer } from "tailnet/host";
 import { controlChecksum } from "./control-checksum.js";
+import { timerAt } from "./deadline.js";
 import { TailnetError } from "./errors.js";
 import { CacheRefused, DESKTOP_BUDGET, DEVICE_BUDGET, forgetMap, type RestoredMap, restoreMap, saveMap } from "./netmap/cache-values.js";
 import type { Netmap } from "./netmap/netmap.js";
@@ -106,9 +107,8 @@ export class NetmapCache {
 
 	#saveBy(at: number): void {
 		if (this.#closed || at >= this.#saveAt) return;
-		stopTimer(this.#saveTimer);
 		this.#saveAt = at;
-		this.#saveTimer = startTimer(() => this.#save(), Math.max(0, at - monotonicMS()));
+		this.#saveTimer = timerAt(this.#saveTimer, at, () => this.#save());
 	}
 
 	#save(): void {

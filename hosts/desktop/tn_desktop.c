@@ -17,7 +17,6 @@
 #include "tn_udp.h"
 #include "tn_wait.h"
 
-#define US_PER_MS 1000u
 #define MAX_WAIT_MS 3600000u
 #define PORT_AT 2
 /** An unreachable destination is told at most this often. */
@@ -93,7 +92,7 @@ void tn_port_unlock(void *host)
 static void on_error(void *context, enum tn_udp_fault fault, const uint8_t endpoint[TN_ENDPOINT])
 {
 	struct tn_host *desktop = context;
-	uint64_t now = tn_host_now_us() / US_PER_MS;
+	uint64_t now = tn_host_now_ms();
 	if (fault != TN_UDP_DEAD && desktop->told_error_at != 0 && now - desktop->told_error_at < ERROR_MS)
 		return;
 	desktop->told_error_at = now;
@@ -189,7 +188,7 @@ static int wait_time(uint64_t now)
 static void wait_for_something(bool has_more)
 {
 	size_t count = 1;
-	int timeout = has_more ? 0 : wait_time(tn_host_now_us() / US_PER_MS);
+	int timeout = has_more ? 0 : wait_time(tn_host_now_ms());
 	tn_wait_begin(loop.wait);
 	tn_wait_add(loop.wait, tn_link_socket(loop.link), TN_WAIT_READABLE);
 	for (struct tn_host *desktop = loop.nodes; desktop != NULL; desktop = desktop->next) {
@@ -221,7 +220,7 @@ static TN_THREAD_MAIN(run, unused)
 	tn_thread_name("tailnet");
 	for (;;) {
 		bool has_more = false;
-		uint64_t now = tn_host_now_us() / US_PER_MS;
+		uint64_t now = tn_host_now_ms();
 		if (atomic_load(&loop.has_changes) != 0)
 			change_nodes(now);
 		for (struct tn_host *desktop = loop.nodes; desktop != NULL; desktop = desktop->next)

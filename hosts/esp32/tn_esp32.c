@@ -24,7 +24,6 @@
 #define TN_TUNNEL_STACK 6144
 #endif
 #define TUNNEL_PRIORITY 6
-#define US_PER_MS 1000u
 #define PORT_AT 2
 /** An unreachable destination is told at most this often. */
 #define ERROR_MS 1000u
@@ -53,11 +52,6 @@ static _Atomic uint32_t is_taken;
 uint64_t tn_host_now_us(void)
 {
 	return (uint64_t)esp_timer_get_time();
-}
-
-static uint64_t now_ms(void)
-{
-	return tn_host_now_us() / US_PER_MS;
 }
 
 /* ---- tn_port.h ---- */
@@ -110,7 +104,7 @@ void tn_port_stack(void *host, void (*work)(void *context), void *context)
 
 static void tell_unreachable(struct tn_host *host, const uint8_t endpoint[TN_ENDPOINT])
 {
-	uint64_t now = now_ms();
+	uint64_t now = tn_host_now_ms();
 	if (host->told_error_at != 0 && now - host->told_error_at < ERROR_MS)
 		return;
 	host->told_error_at = now;
@@ -162,7 +156,7 @@ static uint64_t turn(struct tn_host *host)
 	uint8_t *datagram;
 	size_t length;
 	unsigned count = 0;
-	tn_node_begin(host->node, now_ms());
+	tn_node_begin(host->node, tn_host_now_ms());
 	if (atomic_exchange(&host->has_link_news, 0) != 0)
 		tn_node_link_changed(host->node);
 	for (; count < TN_UDP_WAITING && (datagram = tn_udp_peek(&host->udp, count, &endpoint, &length)) != NULL; count++)
@@ -175,15 +169,15 @@ static uint64_t turn(struct tn_host *host)
 static void run(void *context)
 {
 	struct tn_host *host = context;
-	if (!tn_node_start(host->node, now_ms()))
+	if (!tn_node_start(host->node, tn_host_now_ms()))
 		tn_node_udp_error(host->node, NULL);
 	while (atomic_load(&host->is_leaving) == 0) {
 		uint64_t wanted = turn(host);
 		if (tn_node_may_sleep(host->node))
-			ulTaskNotifyTake(pdTRUE, tn_task_ticks(now_ms(), wanted));
+			ulTaskNotifyTake(pdTRUE, tn_task_ticks(tn_host_now_ms(), wanted));
 		tn_node_awake(host->node);
 	}
-	tn_node_stop(host->node, now_ms());
+	tn_node_stop(host->node, tn_host_now_ms());
 	xSemaphoreGive(host->gone);
 	vTaskDelete(NULL);
 }

@@ -14,7 +14,6 @@
 #include "tn_hub.h"
 #include "tn_port.h"
 
-#define US_PER_MS 1000u
 #define AGAIN_US 3000
 #define LONGEST_MS 86400000u
 
@@ -102,7 +101,7 @@ void tn_hub_host_post(void *context)
 void tn_hub_host_alarm(void *context, uint64_t at_ms)
 {
 	struct host *host = context;
-	uint64_t now = tn_host_now_us() / US_PER_MS;
+	uint64_t now = tn_host_now_ms();
 	if (at_ms == UINT64_MAX) {
 		modTimerUnschedule(host->alarm);
 		return;

@@ -22,7 +22,6 @@
 #endif
 /** Below the VM (4): a handshake takes long. */
 #define CONNECTION_PRIORITY 3
-#define US_PER_MS 1000u
 
 struct tn_tcp {
 	struct tcp_pcb *pcb;   /* NULL: lwIP has dropped it */
@@ -255,17 +254,12 @@ void tn_tcp_close(struct tn_tcp *tcp)
 
 /* ---- The task itself ---- */
 
-static uint64_t now_ms(void)
-{
-	return tn_host_now_us() / US_PER_MS;
-}
-
 static void run(void *unused)
 {
 	uint64_t next;
 	(void)unused;
-	while ((next = tn_connections_turn(now_ms())) != 0)
-		ulTaskNotifyTake(pdTRUE, tn_task_ticks(now_ms(), next));
+	while ((next = tn_connections_turn(tn_host_now_ms())) != 0)
+		ulTaskNotifyTake(pdTRUE, tn_task_ticks(tn_host_now_ms(), next));
 	tn_tcp_lock();
 	loop.task = NULL;
 	tn_tcp_unlock();

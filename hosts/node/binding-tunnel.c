@@ -11,7 +11,6 @@
 #include "tn_host.h"
 
 #define COUNTERS_MAX 128
-#define US_PER_MS 1000u
 
 struct tunnel {
 	struct tn_host *posix; /* NULL: closed */
@@ -190,7 +189,7 @@ static napi_value derp_receive(napi_env env, napi_callback_info info)
 		return NULL;
 	if (node == NULL)
 		return binding_undefined(env);
-	ptrdiff_t length = tn_node_vm_derp_receive(node, (uint16_t)region, bytes.data, bytes.length, tn_host_now_us() / US_PER_MS, &rest);
+	ptrdiff_t length = tn_node_vm_derp_receive(node, (uint16_t)region, bytes.data, bytes.length, tn_host_now_ms(), &rest);
 	if (length <= 0)
 		return length < 0 ? binding_number(env, -1) : binding_undefined(env);
 	napi_value result = binding_new_bytes(env, (size_t)length, &copy);

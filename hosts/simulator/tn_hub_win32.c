@@ -10,7 +10,6 @@
 #include "tn_host.h"
 #include "tn_libraries_win32.h"
 
-#define US_PER_MS 1000u
 #define WM_TN_POST (WM_APP + 1)
 #define ALARM_ID 1
 
@@ -60,7 +59,7 @@ void tn_hub_host_post(void *host)
 
 void tn_hub_host_alarm(void *host, uint64_t at_ms)
 {
-	const uint64_t now = tn_host_now_us() / US_PER_MS;
+	const uint64_t now = tn_host_now_ms();
 	KillTimer(host, ALARM_ID);
 	if (at_ms == UINT64_MAX)
 		return;

@@ -11,7 +11,6 @@
 #include "tn_thread.h"
 #include "tn_wait.h"
 
-#define US_PER_MS 1000u
 #define MAX_WAIT_MS 3600000u
 
 struct tn_tcp {
@@ -126,7 +125,7 @@ void tn_tcp_close(struct tn_tcp *tcp)
 
 static void wait_until(uint64_t at)
 {
-	uint64_t now = tn_host_now_us() / US_PER_MS;
+	uint64_t now = tn_host_now_ms();
 	int timeout = at == UINT64_MAX ? -1 : at <= now ? 0 : at - now > MAX_WAIT_MS ? (int)MAX_WAIT_MS : (int)(at - now);
 	tn_wait_begin(loop.wait);
 	for (struct tn_tcp *tcp = loop.streams; tcp != NULL; tcp = tcp->next)
@@ -139,7 +138,7 @@ static TN_THREAD_MAIN(run, unused)
 	uint64_t next;
 	(void)unused;
 	tn_thread_name("tailnet streams");
-	while ((next = tn_connections_turn(tn_host_now_us() / US_PER_MS)) != 0)
+	while ((next = tn_connections_turn(tn_host_now_ms())) != 0)
 		wait_until(next);
 	return TN_THREAD_END;
 }

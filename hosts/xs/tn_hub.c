@@ -6,7 +6,6 @@
 #include "tn_port.h"
 #include "tn_host.h"
 
-#define US_PER_MS 1000u
 #define NO_ALARM UINT64_MAX
 
 struct tn_hub {
@@ -26,11 +25,6 @@ struct tn_hub {
 static struct tn_hub *hubs;
 static atomic_flag hubs_busy = ATOMIC_FLAG_INIT;
 static void (*at_end)(void);
-
-static uint64_t now_ms(void)
-{
-	return tn_host_now_us() / US_PER_MS;
-}
 
 static void lock_hubs(void)
 {
@@ -153,7 +147,7 @@ bool tn_timer_start(struct tn_timer *timer, void *machine, uint32_t delay_ms, vo
 	if (hub == NULL)
 		return false;
 	timer->hub = hub;
-	timer->at = now_ms() + delay_ms;
+	timer->at = tn_host_now_ms() + delay_ms;
 	timer->fire = fire;
 	struct tn_timer **link = &hub->timers;
 	while (*link != NULL && (*link)->at <= timer->at)
@@ -197,7 +191,7 @@ static struct tn_client *take_signalled(struct tn_hub *hub)
 void tn_hub_deliver(struct tn_hub *hub)
 {
 	struct tn_client *client;
-	uint64_t now = now_ms();
+	uint64_t now = tn_host_now_ms();
 	hub->users++;
 	hub->is_delivering = true;
 	hub->turn++;

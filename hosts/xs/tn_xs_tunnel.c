@@ -10,7 +10,6 @@
 #include "tn_host.h"
 
 #define COUNTERS_MAX 128
-#define US_PER_MS 1000u
 
 struct tunnel {
 	struct tn_client client; /* first: a client is its tunnel */
@@ -155,7 +154,7 @@ void xs_tn_tunnel_derp_receive(xsMachine *the)
 	const uint8_t *rest = NULL;
 	if (node == NULL)
 		return;
-	ptrdiff_t length = tn_node_vm_derp_receive(node, region, bytes.data, bytes.length, tn_host_now_us() / US_PER_MS, &rest);
+	ptrdiff_t length = tn_node_vm_derp_receive(node, region, bytes.data, bytes.length, tn_host_now_ms(), &rest);
 	if (length < 0)
 		xsmcSetInteger(xsResult, -1);
 	else if (length > 0)

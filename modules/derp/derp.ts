@@ -3,7 +3,8 @@
  *
  * Packets never come by here: the tunnel takes RecvPacket frames out of what arrives (derpReceive) and gives SendPacket frames in batches (derpTake).
  */
-import { Connection, monotonicMS, randomBytes, resolveHost, startTimer, stopTimer, type Timer, x25519PublicKey } from "tailnet/host";
+import { Connection, monotonicMS, randomBytes, resolveHost, stopTimer, type Timer, x25519PublicKey } from "tailnet/host";
+import { timerAt } from "../deadline.js";
 import type { RegionConnection, RegionTarget } from "./region-connection.js";
 import { RegionSet, type RegionStream } from "./region-set.js";
 import type { DERPRegion, DERPSource, RegionStatus } from "./types.js";
@@ -166,9 +167,8 @@ export class DERP {
 		const next = hasNews ? now : this.#set.nextTick(now);
 		// A wake-up that comes too early costs less than moving the timer with every byte received.
 		if (next >= this.#wakeAt) return;
-		stopTimer(this.#timer);
 		this.#wakeAt = next;
-		this.#timer = startTimer(() => this.#tick(), Math.max(0, Math.ceil(next - now)));
+		this.#timer = timerAt(this.#timer, next, () => this.#tick());
 	}
 
 	#statusOf(connection: RegionConnection): RegionStatus {

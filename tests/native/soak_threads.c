@@ -81,7 +81,7 @@ static void identity(const struct vm *vm, uint8_t record[108])
 	record[68] = 100;
 	record[69] = 64;
 	record[71] = (uint8_t)vm->number;
-	tn_store64le(record + 92, 1700000000000u + tn_host_now_us() / 1000);
+	tn_store64le(record + 92, 1700000000000u + tn_host_now_ms());
 	tn_store64le(record + 100, 1900000000);
 }
 
@@ -141,7 +141,7 @@ static void relay_in(struct vm *vm)
 		size_t piece = 1 + (size_t)rand() % 5000;
 		if (piece > length - at)
 			piece = length - at;
-		vm->errors += tn_node_vm_derp_receive(vm->node, REGION, bytes + at, piece, tn_host_now_us() / 1000, &rest) != 0;
+		vm->errors += tn_node_vm_derp_receive(vm->node, REGION, bytes + at, piece, tn_host_now_ms(), &rest) != 0;
 		at += piece;
 	}
 }

@@ -9,11 +9,9 @@
 #include "lwip/opt.h"
 #include "lwip/sys.h"
 
-#define US_PER_MS 1000u
-
 u32_t sys_now(void)
 {
-	return (u32_t)(tn_host_now_us() / US_PER_MS);
+	return (u32_t)tn_host_now_ms();
 }
 
 #include "core/def.c"

@@ -36,6 +36,14 @@ type target struct {
 func registerVillains(p *program) {
 	var mu sync.Mutex
 	villains := map[string]*villain{}
+	find := func(name string) (*villain, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if v, ok := villains[name]; ok {
+			return v, nil
+		}
+		return nil, fmt.Errorf("no villain %q", name)
+	}
 	command(p, "villain.join", func(_ context.Context, a struct {
 		Name string `json:"name"`
 	}) (any, error) {
@@ -59,11 +67,9 @@ func registerVillains(p *program) {
 		Seconds   int    `json:"seconds"`
 		target
 	}) (any, error) {
-		mu.Lock()
-		v, ok := villains[a.Name]
-		mu.Unlock()
-		if !ok {
-			return nil, fmt.Errorf("no villain %q", a.Name)
+		v, err := find(a.Name)
+		if err != nil {
+			return nil, err
 		}
 		next, err := v.datagrams(a.Kind, a.target)
 		if err != nil {
@@ -80,11 +86,9 @@ func registerVillains(p *program) {
 		Name  string `json:"name"`
 		Relay string `json:"relay"` // URL of a DERP server: what comes by it, and by UDP, is read and forgotten, until the program ends
 	}) (any, error) {
-		mu.Lock()
-		v, ok := villains[a.Name]
-		mu.Unlock()
-		if !ok {
-			return nil, fmt.Errorf("no villain %q", a.Name)
+		v, err := find(a.Name)
+		if err != nil {
+			return nil, err
 		}
 		if _, _, err := v.way(ctx, p, a.Relay, target{}); err != nil {
 			return nil, err
