@@ -34,9 +34,9 @@ static void part_freed(struct pbuf *p)
 	(*part->alive)--;
 }
 
-static struct tcp_pcb *search(const uint8_t local[16], uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index, unsigned most)
+static struct tcp_pcb *search(struct tcp_pcb *pcb, const uint8_t local[16], uint16_t local_port, const uint8_t remote[16], uint16_t remote_port,
+                              uint8_t netif_index, unsigned most)
 {
-	struct tcp_pcb *pcb = tcp_active_pcbs;
 	for (unsigned i = 0; pcb != NULL && i < most; pcb = pcb->next, i++) {
 		if (pcb->remote_port != remote_port || pcb->local_port != local_port || pcb->netif_idx != netif_index)
 			continue;
@@ -48,12 +48,17 @@ static struct tcp_pcb *search(const uint8_t local[16], uint16_t local_port, cons
 
 struct tcp_pcb *tn_coalesce_find(const uint8_t local[16], uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index)
 {
-	return search(local, local_port, remote, remote_port, netif_index, SEARCH_MAX);
+	return search(tcp_active_pcbs, local, local_port, remote, remote_port, netif_index, SEARCH_MAX);
 }
 
 struct tcp_pcb *tn_coalesce_find_any(const uint8_t local[16], uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index)
 {
-	return search(local, local_port, remote, remote_port, netif_index, UINT_MAX);
+	return search(tcp_active_pcbs, local, local_port, remote, remote_port, netif_index, UINT_MAX);
+}
+
+struct tcp_pcb *tn_coalesce_find_finished(const struct tn_packet *packet, uint8_t netif_index)
+{
+	return search(tcp_tw_pcbs, packet->destination, packet->destination_port, packet->source, packet->source_port, netif_index, UINT_MAX);
 }
 
 /** The connection of a packet, if lwIP would take length bytes of data in order at once. */

@@ -34,6 +34,9 @@ struct tcp_pcb *tn_coalesce_find(const uint8_t local[16], uint16_t local_port, c
 /** The same among all; it costs what lwIP's own look-up costs. */
 struct tcp_pcb *tn_coalesce_find_any(const uint8_t local[16], uint16_t local_port, const uint8_t remote[16], uint16_t remote_port, uint8_t netif_index);
 
+/** The connection of a packet that came, if it only waits for late ones (TIME-WAIT), or NULL. */
+struct tcp_pcb *tn_coalesce_find_finished(const struct tn_packet *packet, uint8_t netif_index);
+
 /**
  * Adds a packet if it continues the run that is being collected, or begins one when none is.
  * @param bytes the packet, in place until tn_coalesce_take

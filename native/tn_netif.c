@@ -180,6 +180,7 @@ bool tn_netif_open(struct tn_netif *interface, struct tn_tunnel *tunnel, struct 
 #if LWIP_IPV6_AUTOCONFIG
 	interface->netif.ip6_autoconfig_enabled = 0;
 #endif
+	tn_port_random(&interface->next_port, sizeof interface->next_port);
 	interface->is_up = true;
 	return true;
 }
@@ -411,11 +412,24 @@ static bool is_of_use(const uint8_t *bytes, const struct tn_packet *packet)
 	return (packet->protocol == TN_PROTOCOL_TCP && !is_fragment) || packet->protocol == TN_PROTOCOL_UDP || tn_packet_is_icmp(packet);
 }
 
+/**
+ * A peer uses a port anew while lwIP still waits for what is late of the connection before (RFC 1122 §4.2.2.13). lwIP would answer the old one's
+ * acknowledgement, and to the peer's next try again, for two minutes.
+ */
+static void forget_finished(const struct tn_netif *interface, const struct tn_packet *packet)
+{
+	struct tcp_pcb *finished = tn_coalesce_find_finished(packet, netif_get_index(&interface->netif));
+	if (finished != NULL)
+		tcp_abort(finished);
+}
+
 void tn_netif_deliver(void *context, uint8_t *bytes, const struct tn_packet *packet)
 {
 	struct tn_netif *interface = context;
 	if (!interface->is_up)
 		return;
+	if (tn_packet_is_tcp_open(packet))
+		forget_finished(interface, packet);
 #if TN_SUBNET
 	if (!tn_tunnel_is_own(interface->tunnel, packet->destination)) {
 		tn_subnet_input(&interface->subnet, bytes, packet);

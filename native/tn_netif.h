@@ -26,6 +26,7 @@ struct tn_netif {
 	struct tn_tunnel *tunnel;
 	struct tn_sockets *sockets;
 	bool is_up;
+	uint16_t next_port; /* of those that connections begin from: each in its turn, since a peer remembers for minutes which ones have ended */
 	struct netif *default_before;
 	struct tn_coalesce run;
 #if TN_STACK_APART

@@ -5,7 +5,6 @@
 
 #include "tn_lwip.h"
 #include "tn_netif.h"
-#include "tn_port.h"
 #include "tn_records.h"
 #include "tn_window.h"
 
@@ -434,9 +433,7 @@ int8_t tn_stream_bind(struct tn_netif *interface, struct tcp_pcb *pcb, const uin
 	if (port != 0)
 		return tcp_bind(pcb, &own, port);
 	for (unsigned i = 0; i < PORT_TRIES; i++) {
-		uint16_t number;
-		tn_port_random(&number, sizeof number);
-		if (tcp_bind(pcb, &own, (u16_t)(FIRST_PORT + number % PORTS)) == ERR_OK)
+		if (tcp_bind(pcb, &own, (u16_t)(FIRST_PORT + interface->next_port++ % PORTS)) == ERR_OK)
 			return ERR_OK;
 	}
 	return ERR_USE;

@@ -183,17 +183,6 @@ static void become_accepting(struct tn_forward *flow)
 	tn_netif_accept(flow->subnet->netif, flow->syn, &packet);
 }
 
-/** The connection of a packet, if it only waits for late ones. */
-static struct tcp_pcb *finished_of(const struct tn_netif *netif, const struct tn_packet *packet)
-{
-	for (struct tcp_pcb *pcb = tcp_tw_pcbs; pcb != NULL; pcb = pcb->next) {
-		if (pcb->remote_port == packet->source_port && pcb->local_port == packet->destination_port && pcb->netif_idx == netif_get_index(&netif->netif) &&
-		    tn_is_same_address(&pcb->remote_ip, packet->source) && tn_is_same_address(&pcb->local_ip, packet->destination))
-			return pcb;
-	}
-	return NULL;
-}
-
 static void begin(struct tn_subnet *subnet, const uint8_t *bytes, const struct tn_packet *packet)
 {
 	if (packet->length > TN_FORWARD_SYN)
@@ -215,13 +204,9 @@ static void begin(struct tn_subnet *subnet, const uint8_t *bytes, const struct t
 void tn_subnet_take_segment(struct tn_subnet *subnet, uint8_t *bytes, const struct tn_packet *packet)
 {
 	bool is_open = tn_packet_is_tcp_open(packet);
-	struct tcp_pcb *finished = finished_of(subnet->netif, packet);
-	if (finished != NULL && is_open) {
-		tcp_abort(finished); /* the peer uses the port anew */
-		finished = NULL;
-	}
 	uint8_t index = netif_get_index(&subnet->netif->netif);
-	if (finished != NULL || tn_coalesce_find_any(packet->destination, packet->destination_port, packet->source, packet->source_port, index) != NULL) {
+	if (tn_coalesce_find_finished(packet, index) != NULL ||
+	    tn_coalesce_find_any(packet->destination, packet->destination_port, packet->source, packet->source_port, index) != NULL) {
 		tn_netif_accept(subnet->netif, bytes, packet);
 		return;
 	}

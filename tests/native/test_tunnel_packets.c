@@ -546,6 +546,65 @@ TN_TEST("the interface is an island: sockets of lwIP that are not ours get nothi
 	net_free(net);
 }
 
+TN_TEST("a peer opens a connection from the port of one that has just ended, whether its sequence numbers are beyond the old ones or before")
+{
+	static const uint32_t starts[] = {0x40000000, 0x50000000, 0x30000000};
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	struct raw *raw = net_raw(a, 3, NULL, 0, 0);
+	uint8_t packet[128];
+	net_listen(a, 7);
+	net_settle(net);
+	net_raw_handshake(raw);
+	for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+		const uint32_t sequence = starts[i];
+		raw->packet_count = 0;
+		net_raw_packet(raw, packet, net_tcp(packet, raw->address4, a->address4, 1234, 7, sequence, 0, TN_TCP_SYN, NULL, 0));
+		net_settle(net);
+		const struct net_datagram *answer = got(raw, TN_PROTOCOL_TCP);
+		REQUIRE(answer != NULL);
+		CHECK_EQ(answer->bytes[33], TN_TCP_SYN | TN_TCP_ACK);
+		CHECK_EQ(tn_load32be(answer->bytes + 28), sequence + 1);
+		const uint32_t acknowledged = tn_load32be(answer->bytes + 24) + 1;
+		net_raw_packet(raw, packet, net_tcp(packet, raw->address4, a->address4, 1234, 7, sequence + 1, acknowledged, TN_TCP_ACK, NULL, 0));
+		net_settle(net);
+		CHECK_EQ(net_counter(a, "streamsAccepted"), i + 1);
+		net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, a->last_accepted, 0, 0);
+		net_settle(net);
+		net_raw_packet(raw, packet, net_tcp(packet, raw->address4, a->address4, 1234, 7, sequence + 1, acknowledged + 1, TN_TCP_FIN | TN_TCP_ACK, NULL, 0));
+		net_settle(net);
+		CHECK(tcp_tw_pcbs != NULL && tcp_tw_pcbs->next == NULL);
+	}
+	net_free(net);
+}
+
+TN_TEST("connections begin from one port after another: a peer may remember the last thousand that have ended")
+{
+	enum { CONNECTIONS = 1000 };
+	static bool seen[65536];
+	struct net *net = net_new();
+	struct host *a = net_host(net, 1);
+	struct raw *raw = net_raw(a, 3, NULL, 0, 0);
+	unsigned again = 0;
+	net_settle(net);
+	net_raw_handshake(raw);
+	for (unsigned i = 0; i < CONNECTIONS; i++) {
+		raw->packet_count = 0;
+		uint32_t handle = net_connect(a, raw->address4, 7);
+		net_settle(net);
+		const struct net_datagram *begun = got(raw, TN_PROTOCOL_TCP);
+		REQUIRE(begun != NULL);
+		uint16_t port = tn_load16be(begun->bytes + 20);
+		CHECK(port >= 49152);
+		again += seen[port];
+		seen[port] = true;
+		net_handle_command(a, TN_COMMAND_SOCKET_CLOSE, handle, 0, 0);
+		net_settle(net);
+	}
+	CHECK_EQ(again, 0);
+	net_free(net);
+}
+
 TN_TEST("the interface is an island: of the finished connections in lwIP only ours give way")
 {
 	enum { STRANGERS = 200 };
